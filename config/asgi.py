@@ -1,0 +1,32 @@
+"""Everything: pages, API, admin, dashboard sockets, and device sockets as well."""
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django_application = get_asgi_application()
+
+# Only after Django is set up may models be imported.
+from telemetry.consumers.dashboard import DashboardConsumer  # noqa: E402
+from telemetry.consumers.device import DeviceConsumer  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": URLRouter(
+            [
+                # Devices are not browsers: they authenticate by credential and send no Origin.
+                path("device", DeviceConsumer.as_asgi()),
+                path(
+                    "telemetry",
+                    AllowedHostsOriginValidator(AuthMiddlewareStack(DashboardConsumer.as_asgi())),
+                ),
+            ]
+        ),
+    }
+)

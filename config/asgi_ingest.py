@@ -1,0 +1,21 @@
+"""Only what devices call: the device socket and HTTP ingest."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ["OUTRIDER_PROCESS"] = "ingest"
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+django_application = get_asgi_application()
+
+from telemetry.consumers.device import DeviceConsumer  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": URLRouter([path("device", DeviceConsumer.as_asgi())]),
+    }
+)
