@@ -16,7 +16,7 @@ def provision(count: int) -> dict[str, object]:
     import django
 
     django.setup()
-    from tenants.secrets import new_secret
+    from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, new_secret
 
     from fleet.models import Device, DeviceCredential, Fleet, Meter, Vehicle
     from tenants.models import ApiToken, Organisation, Scope
@@ -24,7 +24,7 @@ def provision(count: int) -> dict[str, object]:
     tenant = Organisation.objects.create(name="Private", slug="private")
     fleet = Fleet.unscoped.create(tenant=tenant, reference="F", name="Fleet")
     Meter.unscoped.create(tenant=tenant, fleet=fleet, reference="M1", name="Meter")
-    token = new_secret("token")
+    token = new_secret(API_TOKEN)
     ApiToken.unscoped.create(
         tenant=tenant,
         name="integration",
@@ -40,7 +40,7 @@ def provision(count: int) -> dict[str, object]:
         device = Device.unscoped.create(
             tenant=tenant, reference=f"D{number}", name=f"D{number}", vehicle=vehicle
         )
-        secret = new_secret("device")
+        secret = new_secret(DEVICE_CREDENTIAL)
         DeviceCredential.unscoped.create(
             tenant=tenant, device=device, prefix=secret.prefix, digest=secret.digest
         )

@@ -64,8 +64,8 @@ def fill(route: Route, victim: World) -> str:
 def value_for(name: str, route: Route, victim: World) -> str:
     by_model = {model.__name__: row for model, row in victim.rows.items()}
     model_admin = getattr(route.callback, "model_admin", None)
-    if name == "object_id" and model_admin is not None:
-        row = victim.rows.get(model_admin.model)
+    if name == "object_id":
+        row = victim.rows.get(model_admin.model) if model_admin is not None else None
         return str(row.pk) if row is not None else "1"
     noun = next(
         (noun for noun in sorted(NOUNS, key=len, reverse=True) if noun in route.template), None

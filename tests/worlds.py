@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from tenants.secrets import Secret, new_secret
+from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, Secret, new_secret
 
 from fleet.models import Device, DeviceCredential, Fleet, Meter, MeterMapping, Vehicle
 from telemetry.models import (
@@ -47,7 +47,7 @@ def build_world(mark: str) -> World:
         email=f"owner@{mark.lower()}.example",
         first_name=mark,
         last_name=mark,
-        password=make_password(PASSWORD, hasher="md5"),
+        password=make_password(PASSWORD),
     )
     rows: dict[type[models.Model], models.Model] = {Organisation: organisation, User: owner}
 
@@ -56,7 +56,7 @@ def build_world(mark: str) -> World:
         return rows[model]
 
     add(Membership, user=owner, role=Role.OWNER)
-    secret = new_secret("token")
+    secret = new_secret(API_TOKEN)
     add(
         ApiToken,
         name=f"{mark} token",
@@ -83,7 +83,7 @@ def build_world(mark: str) -> World:
         valid=DateTimeTZRange(now - timedelta(days=30), None),
     )
     device = add(Device, reference=f"{mark}-D1", name=f"{mark} device", vehicle=vehicle)
-    device_secret: Secret = new_secret("device")
+    device_secret: Secret = new_secret(DEVICE_CREDENTIAL)
     add(
         DeviceCredential,
         device=device,
