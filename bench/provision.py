@@ -16,10 +16,9 @@ def provision(count: int) -> dict[str, object]:
     import django
 
     django.setup()
-    from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, new_secret
-
     from fleet.models import Device, DeviceCredential, Fleet, Meter, Vehicle
     from tenants.models import ApiToken, Organisation, Scope
+    from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, new_secret
 
     tenant = Organisation.objects.create(name="Private", slug="private")
     fleet = Fleet.unscoped.create(tenant=tenant, reference="F", name="Fleet")
@@ -44,7 +43,9 @@ def provision(count: int) -> dict[str, object]:
         DeviceCredential.unscoped.create(
             tenant=tenant, device=device, prefix=secret.prefix, digest=secret.digest
         )
-        devices.append({"vehicle_id": vehicle.pk, "secret": secret.plain})
+        devices.append(
+            {"vehicle_id": vehicle.pk, "reference": vehicle.reference, "secret": secret.plain}
+        )
     return {"token": token.plain, "devices": devices}
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, Secret, new_secret
 
 from fleet.models import Device, DeviceCredential, Fleet, Meter, MeterMapping, Vehicle
 from telemetry.models import (
@@ -24,6 +23,7 @@ from telemetry.models import (
     VehicleReadingRow,
 )
 from tenants.models import ApiToken, AuditEntry, Membership, Organisation, Role, Scope, User
+from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, Secret, new_secret
 
 MARK = "Zwicky7"
 PASSWORD = "correct horse battery staple"
