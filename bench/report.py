@@ -12,8 +12,8 @@ def as_markdown(figures: dict[str, Any]) -> str:
         "# Figures",
         "",
         f"Measured {machine['date']} at commit {machine['commit']} on {machine['cores']} cores of "
-        f"{machine['cpu']} with {machine['memory_gib']} GiB, Python {machine['python']}: all "
-        "on one machine, the load generator included. `make bench` makes this page.",
+        f"{machine['cpu']} with {machine['memory_gib']} GiB, Python {machine['python']}: all on "
+        "one machine, the load generator included. `make bench` makes this page.",
         "",
         "| what | figure |",
         "|---|---|",
