@@ -218,7 +218,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "tenants.api.pagination.CursorPages",
     "DEFAULT_THROTTLE_CLASSES": ["tenants.api.throttling.PerToken"],
     "DEFAULT_THROTTLE_RATES": {"token": env.str("API_RATE", "600/min")},
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.ScopedSchema",
     "EXCEPTION_HANDLER": "config.problems.handle",
     "DEFAULT_VERSIONING_CLASS": None,
     "PAGE_SIZE": 100,
@@ -237,6 +237,18 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    # It only asks for empty querysets; `objects` would rightly refuse.
+    "DEFAULT_QUERY_MANAGER": "_default_manager",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.describe_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "tenants.models.Role",
+        "Scope": "tenants.models.Scope",
+        "Units": "tenants.models.Units",
+        "VehicleKind": "fleet.models.VehicleKind",
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 
