@@ -19,6 +19,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.local_secrets import ensure_secrets
 from scripts.places import (
     STATE,
     ServiceUnavailable,
@@ -36,12 +37,11 @@ REMEMBERED = STATE / "services.json"
 ENVIRONMENT_FILE = STATE / "services.env"
 VARIABLES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
 
-type_of = {"postgres": PostgresServer, "redis": RedisServer}
-
 
 def up() -> list[str]:
     """Start what is needed and not there yet; returns the names of what this call started."""
     with _one_at_a_time():
+        ensure_secrets()
         started = []
         for name in _embedded():
             server = _server(name)
@@ -112,7 +112,9 @@ def _server(name: str) -> PostgresServer | RedisServer:
     if name not in ports:
         _remember(name, free_port())
         ports = _ports()
-    return type_of[name](HOME, port=ports[name])
+    if name == "postgres":
+        return PostgresServer(HOME, port=ports[name])
+    return RedisServer(HOME, port=ports[name])
 
 
 def _ports() -> dict[str, int]:
