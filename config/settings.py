@@ -200,6 +200,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenants.accounts.ClosedSignup"
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -277,6 +278,7 @@ STORAGES = {
         )
     },
 }
+UNFOLD = {"SITE_TITLE": "Outrider", "SITE_HEADER": "Outrider support", "SITE_SYMBOL": "route"}
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
 MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
 """Empty, or out of reach: the page draws its own map of coasts, borders and places."""
