@@ -21,7 +21,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from telemetry import metrics
+from telemetry import metrics, routes
 from telemetry.ownership import Ownership
 from telemetry.records import Reading
 from telemetry.storage.connection import connect
@@ -140,6 +140,7 @@ class Session:
             log.info("writer_partitions", owned=sorted(self._ownership.owned))
         for partition in gained:
             INGRESS.ensure_group(partition, GROUP)
+            routes.prepare(partition)
         self._finish_pending(sorted(gained))
 
     def _finish_pending(self, partitions: Sequence[int]) -> None:

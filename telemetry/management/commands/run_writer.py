@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from telemetry import routes
 from telemetry.streams import INGRESS
 from telemetry.writer import Writer
 
@@ -33,4 +34,5 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        routes.forget_undeclared()
         Writer(partitions=partitions).run(stop, once=options["once"])
