@@ -219,7 +219,9 @@ class SimulatedVehicle:
         """On a full pack at a steady speed, with a quarter more for stops and bends."""
         rolling = ROLLING * self.build.mass * GRAVITY
         drag = 0.5 * AIR_DENSITY * self.build.drag_area * speed_ms * speed_ms
-        joules_per_m = 1.25 * (rolling + drag) / DRIVE_EFFICIENCY + self.build.auxiliary_w / speed_ms
+        joules_per_m = (
+            1.25 * (rolling + drag) / DRIVE_EFFICIENCY + self.build.auxiliary_w / speed_ms
+        )
         return self.battery.capacity_kwh * KWH / joules_per_m / 1000
 
     @property
