@@ -200,6 +200,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenants.accounts.ClosedSignup"
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -218,7 +219,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "tenants.api.pagination.CursorPages",
     "DEFAULT_THROTTLE_CLASSES": ["tenants.api.throttling.PerToken"],
     "DEFAULT_THROTTLE_RATES": {"token": env.str("API_RATE", "600/min")},
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.ScopedSchema",
     "EXCEPTION_HANDLER": "config.problems.handle",
     "DEFAULT_VERSIONING_CLASS": None,
     "PAGE_SIZE": 100,
@@ -237,6 +238,18 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    # It only asks for empty querysets; `objects` would rightly refuse.
+    "DEFAULT_QUERY_MANAGER": "_default_manager",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.describe_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "tenants.models.Role",
+        "Scope": "tenants.models.Scope",
+        "Units": "tenants.models.Units",
+        "VehicleKind": "fleet.models.VehicleKind",
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 
@@ -265,6 +278,7 @@ STORAGES = {
         )
     },
 }
+UNFOLD = {"SITE_TITLE": "Outrider", "SITE_HEADER": "Outrider support", "SITE_SYMBOL": "route"}
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
 MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
 """Empty, or out of reach: the page draws its own map of coasts, borders and places."""

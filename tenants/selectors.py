@@ -55,9 +55,9 @@ def memberships_of(user: User) -> QuerySet[Membership]:
 def active_support_of(user: User, *, now: datetime | None = None) -> QuerySet[SupportAccess]:
     """Support accesses that a member of staff holds now, the newest first."""
     if not (user.is_active and user.is_staff):
-        return SupportAccess.objects.none()
+        return SupportAccess.unscoped.none()
     return (
-        SupportAccess.objects.filter(
+        SupportAccess.unscoped.filter(
             staff=user, ended_at__isnull=True, expires_at__gt=now or timezone.now()
         )
         .select_related("tenant")

@@ -15,7 +15,7 @@ class CursorPages(CursorPagination):
     page_size = 100
     page_size_query_param = "limit"
     max_page_size = 1000
-    ordering = "pk"
+    ordering: str | tuple[str, ...] = "pk"
     invalid_cursor_message = "The cursor is not one of ours."
 
     def decode_cursor(self, request: Request) -> Any:
