@@ -33,8 +33,10 @@ class Installation:
 
     SERVERS: ClassVar[tuple[str, ...]] = ("postgres", "redis")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, processes: list[str] | None = None) -> None:
+        """`processes`: which of them to run; None: all."""
         self.folder = folder
+        self.wanted = processes
         self.postgres = PostgresServer(folder / "postgres", port=free_port())
         self.redis = RedisServer(folder / "redis", port=free_port())
         self.ingest_port, self.web_port = free_port(), free_port()
@@ -77,20 +79,22 @@ class Installation:
         self.redis.start()
         self.run("manage.py", "migrate", "-v", "0")
         credentials = json.loads(self.run("-m", "bench.provision", str(vehicles)))
-        for name in self.commands:
+        wanted = list(self.commands) if self.wanted is None else self.wanted
+        for name in wanted:
             self.start(name)
-        self.wait_for_port(self.ingest_port)
-        self.wait_for_port(self.web_port)
+        for name, port in (("ingest", self.ingest_port), ("web", self.web_port)):
+            if name in wanted:
+                self.wait_for_port(port)
         return dict(credentials)
 
-    def run(self, *arguments: str, check: bool = True) -> str:
+    def run(self, *arguments: str, check: bool = True, timeout: float = 120) -> str:
         done = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
             check=False,
         )
         if check:
