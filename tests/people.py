@@ -16,7 +16,7 @@ from tenants.models import Membership, Organisation, Role, Scope, User
 PASSWORD = "correct horse battery"
 # Valid check digits, of no car that exists.
 NORTH_AMERICAN_VIN = "1M8GDM9AXKP042788"
-OTHER_NORTH_AMERICAN_VIN = "1FTFW1ET5DFC10312"
+OTHER_NORTH_AMERICAN_VIN = "1HGCM82633A004352"
 EUROPEAN_VIN = "WVWZZZ1JZXW000001"
 
 
