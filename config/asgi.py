@@ -4,7 +4,6 @@ import os
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 from django.urls import path
 
@@ -12,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
 # Only after Django is set up may models be imported.
+from config.origins import OriginWhereCookiesCount  # noqa: E402
 from telemetry.consumers.dashboard import DashboardConsumer  # noqa: E402
 from telemetry.consumers.device import DeviceConsumer  # noqa: E402
 
@@ -24,7 +24,7 @@ application = ProtocolTypeRouter(
                 path("device", DeviceConsumer.as_asgi()),
                 path(
                     "telemetry",
-                    AllowedHostsOriginValidator(AuthMiddlewareStack(DashboardConsumer.as_asgi())),
+                    OriginWhereCookiesCount(AuthMiddlewareStack(DashboardConsumer.as_asgi())),
                 ),
             ]
         ),
