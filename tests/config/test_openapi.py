@@ -20,7 +20,7 @@ def schema() -> dict:
     call_command(
         "spectacular", "--format", "openapi-json", "--validate", "--fail-on-warn", stdout=out
     )
-    return msgspec.json.decode(out.getvalue())
+    return msgspec.json.decode(out.getvalue(), type=dict)
 
 
 def operations(schema: dict):

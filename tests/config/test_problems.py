@@ -28,7 +28,7 @@ def client(db) -> people.Browser:
 def assert_problem(answer, status: int, code: str) -> dict:
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == CONTENT_TYPE
-    body = answer.json()
+    body: dict = answer.json()
     assert body.keys() >= MEMBERS
     assert (body["status"], body["code"], body["type"]) == (status, code, f"/problems/{code}")
     assert body["request_id"] == answer.headers["X-Request-ID"]

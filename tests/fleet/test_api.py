@@ -38,7 +38,7 @@ def test_it_speaks_in_the_customers_references(client):
     body = {"id": "V456", "name": "Van", "fleet": "F1", "battery_capacity_kwh": 52.0}
     vehicle = client.post("/v1/vehicles", body, "application/json")
     assert vehicle.status_code == 201
-    expected = {
+    expected: dict = {
         "id": "V456",
         "name": "Van",
         "archived_at": None,
@@ -154,7 +154,7 @@ def test_it_asks_the_database_as_often_for_many_rows_as_for_one(
 
 def test_it_pins_the_queries_of_a_session(client, tenant, django_assert_num_queries):
     people.a_vehicle(tenant)
-    browser = people.client_of(people.owner_of(tenant).user)
+    browser = people.client_of(people.the_owner(tenant))
     with django_assert_num_queries(4):  # session, person, memberships, page
         assert ids(browser.get("/v1/vehicles")) == ["V1"]
 
@@ -250,4 +250,4 @@ def test_it_tells_the_customer_what_was_done_and_by_whom(client, tenant):
     entries = client.get("/v1/audit", {"target": "vehicle V1"}).json()["results"]
     assert [entry["action"] for entry in entries] == ["vehicle.updated", "vehicle.created"]
     assert entries[0]["changes"] == {"plate": ["", "AB-1"]}
-    assert entries[0]["actor"] == str(people.owner_of(tenant).user)
+    assert entries[0]["actor"] == str(people.the_owner(tenant))

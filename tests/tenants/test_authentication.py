@@ -49,14 +49,14 @@ def test_it_answers_a_bad_token_with_401(tenant, header):
 
 
 def test_it_does_not_fall_back_to_the_session_behind_a_bad_token(tenant):
-    client = people.client_of(people.owner_of(tenant).user)
+    client = people.client_of(people.the_owner(tenant))
     answer = client.get("/v1/vehicles", headers={"authorization": "Bearer ort_000000000000_x"})
     assert answer.status_code == 401
 
 
 def test_it_demands_a_csrf_token_of_sessions_and_none_of_tokens(tenant):
     body = {"id": "F1", "name": "One"}
-    person = people.client_of(people.owner_of(tenant).user, csrf=True)
+    person = people.client_of(people.the_owner(tenant), csrf=True)
     refused = person.post("/v1/fleets", body, "application/json")
     assert refused.status_code == 403 and refused.headers["Content-Type"].startswith(
         "application/problem+json"
@@ -69,13 +69,13 @@ def test_it_stops_a_token_at_once_when_it_is_revoked(tenant):
     secret = people.a_token(tenant, Scope.FLEET_READ)
     client = people.client_with(secret)
     assert client.get("/v1/vehicles").status_code == 200
-    owner = people.client_of(people.owner_of(tenant).user)
+    owner = people.client_of(people.the_owner(tenant))
     assert owner.delete(f"/v1/tokens/{secret.split('_')[1]}").status_code == 204
     assert client.get("/v1/vehicles").status_code == 401
 
 
 def test_it_shows_the_secret_of_a_token_once(tenant):
-    owner = people.client_of(people.owner_of(tenant).user)
+    owner = people.client_of(people.the_owner(tenant))
     body = {"name": "erp", "scopes": ["fleet:read"]}
     issued = owner.post("/v1/tokens", body, "application/json").json()
     assert people.client_with(issued["secret"]).get("/v1/vehicles").status_code == 200
@@ -95,7 +95,7 @@ def test_it_takes_effect_at_once_when_a_role_changes(tenant):
     assert (
         client.post("/v1/fleets", {"id": "A", "name": "A"}, "application/json").status_code == 201
     )
-    owner = people.client_of(people.owner_of(tenant).user)
+    owner = people.client_of(people.the_owner(tenant))
     member = next(
         m for m in owner.get("/v1/members").json()["results"] if m["email"] == person.email
     )
