@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from tenants import selectors, services
-from tenants.actors import SUPPORT_SCOPES
-from tenants.models import ROLE_SCOPES, ApiToken, Membership, Organisation, Role
+from tenants.actors import SUPPORT_SCOPES, Actor
+from tenants.models import ROLE_SCOPES, ApiToken, Membership, Organisation, Role, User
 from tests import people
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +61,7 @@ def test_it_takes_a_token_until_it_expires(tenant):
 def test_it_takes_no_token_that_was_revoked(tenant):
     secret = people.a_token(tenant)
     token = selectors.token_from_secret(secret, now=timezone.now())
+    assert token is not None
     services.revoke_token(actor=people.owner_of(tenant), token=token)
     assert selectors.token_from_secret(secret, now=timezone.now()) is None
 
@@ -94,21 +95,27 @@ def test_it_gives_a_member_the_scopes_of_their_role(tenant, role):
 
 
 def test_it_gives_an_outsider_nothing(tenant):
-    outsider = people.owner_of(people.an_organisation()).user
+    outsider = people.the_owner(people.an_organisation())
     assert selectors.scopes_of(outsider, tenant) == frozenset()
     assert selectors.scopes_of(people.a_person(is_staff=True), tenant) == frozenset()
+
+
+def where(person: User, *, tenant_id: int | None = None) -> Actor:
+    actor = selectors.actor_for(person, tenant_id=tenant_id)
+    assert actor is not None
+    return actor
 
 
 def test_it_puts_a_person_into_the_organisation_they_chose():
     first, second = people.an_organisation("Alpha"), people.an_organisation("Beta")
     person = people.a_member(first, Role.VIEWER)
     Membership.objects.create(tenant=second, user=person, role=Role.OWNER)
-    assert selectors.actor_for(person).tenant == first
-    assert selectors.actor_for(person, tenant_id=second.pk).tenant == second
-    assert selectors.actor_for(person, tenant_id=second.pk).scopes == ROLE_SCOPES[Role.OWNER]
+    assert where(person).tenant == first
+    assert where(person, tenant_id=second.pk).tenant == second
+    assert where(person, tenant_id=second.pk).scopes == ROLE_SCOPES[Role.OWNER]
     # Chosen, and left since.
     Membership.objects.for_tenant(second).filter(user=person).delete()
-    assert selectors.actor_for(person, tenant_id=second.pk).tenant == first
+    assert where(person, tenant_id=second.pk).tenant == first
 
 
 def test_it_puts_nobody_into_an_archived_organisation(tenant):
@@ -123,7 +130,7 @@ def test_it_lets_staff_look_while_their_access_lasts(tenant):
     access = services.grant_support_access(
         tenant=tenant, staff=staff, reason="ticket 7", duration=timedelta(hours=1)
     )
-    actor = selectors.actor_for(staff, tenant_id=tenant.pk)
+    actor = where(staff, tenant_id=tenant.pk)
     assert actor.tenant == tenant and actor.scopes == SUPPORT_SCOPES and actor.supports
     services.end_support_access(access=access, by=staff)
     assert selectors.actor_for(staff, tenant_id=tenant.pk) is None
