@@ -37,7 +37,7 @@ application = ProtocolTypeRouter(
             [
                 # Devices are not browsers: they authenticate by credential and send no Origin.
                 path("device", DeviceConsumer.as_asgi()),
-                path("telemetry", dashboards),
+                path("telemetry", dashboards),  # type: ignore[arg-type]
             ]
         ),
     }
