@@ -243,7 +243,9 @@ class Door:
             with metrics.APPEND_SECONDS.time():
                 outcomes = await streams.append_many_async([append for _, append in due])
         except (RedisError, OSError, TimeoutError) as error:
-            outcomes = [error if isinstance(error, RedisError) else RedisError(str(error))] * len(due)
+            outcomes = [error if isinstance(error, RedisError) else RedisError(str(error))] * len(
+                due
+            )
         now = time.monotonic()
         appended = 0
         for (lane, append), outcome in zip(due, outcomes, strict=True):

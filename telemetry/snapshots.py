@@ -37,7 +37,9 @@ def vehicle_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
         .values_list("pk", "reference", "name", "plate", "kind", "silent_after_s")
     )
     rows = list(vehicles)
-    states = _states(VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, {r[0]: r[1] for r in rows})
+    states = _states(
+        VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, {r[0]: r[1] for r in rows}
+    )
     return [
         {
             "id": reference,
