@@ -1,3 +1,7 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from telemetry.api.ingest import ingest_view
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("telemetry/ingest", ingest_view, name="ingest"),
+]
