@@ -171,6 +171,10 @@ TELEMETRY_STORED_MAX_BYTES = env.int("TELEMETRY_STORED_MAX_BYTES", 256 * 1024 * 
 """Bound of one partition of the stored log; beyond it the oldest entries go."""
 TELEMETRY_QUARANTINE_LOG_MAX_BYTES = env.int("TELEMETRY_QUARANTINE_LOG_MAX_BYTES", 64 * 1024 * 1024)
 """Bound of the log that carries refusals to their table; beyond it the edge pushes back."""
+TELEMETRY_WRITER_BATCH = env.int("TELEMETRY_WRITER_BATCH", 5000)
+"""About how many readings one transaction of the writer stores when there is a backlog."""
+TELEMETRY_WRITER_LINGER_MS = env.int("TELEMETRY_WRITER_LINGER_MS", 20)
+"""The writer begins a transaction no more often than this."""
 TELEMETRY_DEVICE_WINDOW = env.int("TELEMETRY_DEVICE_WINDOW", 2000)
 """Readings a device may have unacknowledged in flight before its socket is no longer read."""
 TELEMETRY_DEVICE_MAX_RATE = env.int("TELEMETRY_DEVICE_MAX_RATE", 5000)

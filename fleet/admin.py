@@ -57,10 +57,6 @@ class VehicleAdmin(TenantAdmin):
     editable_fields = ("name", "kind", "plate", "battery_capacity_kwh", "silent_after_s")
     actions = ("archive", "restore")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        hidden = set(self.exclude)
-        return [n for n in super().get_readonly_fields(request, obj) if n not in hidden]
-
     @admin.display(description="VIN on record", boolean=True)
     def has_vin(self, vehicle: Vehicle) -> bool:
         return bool(vehicle.vin_pseudonym)

@@ -79,7 +79,9 @@ class TenantAdmin(DomainAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         own = list(super().get_readonly_fields(request, obj))
         names = [field.name for field in self.model._meta.fields]
-        return own + [n for n in names if n not in self.editable_fields and n not in own]
+        # Django shows a read-only field even where `exclude` names it.
+        apart = {*own, *self.editable_fields, *(self.exclude or ())}
+        return own + [name for name in names if name not in apart]
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool
