@@ -72,9 +72,7 @@ def _drop_chunks(connection: psycopg.Connection[Any], limit: datetime) -> int:
     return dropped
 
 
-def _chunk_ends(
-    connection: psycopg.Connection[Any], table: str, limit: datetime
-) -> list[datetime]:
+def _chunk_ends(connection: psycopg.Connection[Any], table: str, limit: datetime) -> list[datetime]:
     rows = connection.execute(
         "SELECT DISTINCT range_end FROM timescaledb_information.chunks"
         " WHERE hypertable_name = %s AND range_end <= %s ORDER BY 1",
@@ -83,9 +81,7 @@ def _chunk_ends(
     return [end for (end,) in rows]
 
 
-def _delete_hours(
-    connection: psycopg.Connection[Any], subject: Subject, limit: datetime
-) -> int:
+def _delete_hours(connection: psycopg.Connection[Any], subject: Subject, limit: datetime) -> int:
     """Roll-ups of dropped history; their chunks are longer, so that one may straddle the limit."""
     return _delete_in_batches(
         connection,
@@ -154,9 +150,7 @@ def _delete_frames(connection: psycopg.Connection[Any], limit: datetime) -> int:
     )
 
 
-def _delete_in_batches(
-    connection: psycopg.Connection[Any], sql: str, parameters: list[Any]
-) -> int:
+def _delete_in_batches(connection: psycopg.Connection[Any], sql: str, parameters: list[Any]) -> int:
     deleted = 0
     while batch := connection.execute(sql, parameters).rowcount:
         deleted += batch
@@ -200,7 +194,7 @@ def _convert_old_chunks(connection: psycopg.Connection[Any], now: datetime) -> i
 
 def _enable_columnstore(connection: psycopg.Connection[Any], subject: Subject) -> None:
     connection.execute(
-            f"ALTER TABLE {subject.history_table} SET (timescaledb.compress,"
-            f" timescaledb.compress_segmentby = '{subject.key}',"
-            f" timescaledb.compress_orderby = 'time, reading_id')"
-        )
+        f"ALTER TABLE {subject.history_table} SET (timescaledb.compress,"
+        f" timescaledb.compress_segmentby = '{subject.key}',"
+        f" timescaledb.compress_orderby = 'time, reading_id')"
+    )

@@ -296,9 +296,7 @@ class Verification:
                 if counted != row["refused"]:
                     yield Difference("refusals", where, str(counted), str(row["refused"]))
                 if row["kept"] > row["refused"]:
-                    yield Difference(
-                        "quarantine", where, str(row["codes"]), str(row["refusals"])
-                    )
+                    yield Difference("quarantine", where, str(row["codes"]), str(row["refusals"]))
             if len(rows) < _SUBJECTS_AT_ONCE:
                 return
             after = rows[-1]["device_id"]
@@ -317,7 +315,9 @@ class Verification:
                 if position <= before:
                     yield Difference("log", where, f"after {before}", str(position))
                 if set(values) != {b"b", b"n"}:
-                    yield Difference("log", f"{where} {entry_id.decode()}", "b, n", str(set(values)))
+                    yield Difference(
+                        "log", f"{where} {entry_id.decode()}", "b, n", str(set(values))
+                    )
                 before = position
                 self.compared["entries"] += 1
             if len(entries) < _ENTRIES_AT_ONCE:
