@@ -59,6 +59,7 @@ def test_it_connects_a_device_in_five_lines_of_python(platform):
 
 
 def test_it_sends_a_reading_in_one_line_of_curl(platform):
+    running, _, token = platform
     line = code("sh", "/v1/telemetry/ingest").replace("127.0.0.1:8001", f"127.0.0.1:{running.port}")
     assert len(line.strip().splitlines()) == 1
     run = subprocess.run(
