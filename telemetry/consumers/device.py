@@ -20,6 +20,7 @@ from fleet.revocation import group_of
 from telemetry import edge_metrics as metrics
 from telemetry.adapters.telemetry_v1 import MAX_BATCH
 from telemetry.consumers.handshake import Opening, Refused, open_session
+from telemetry.loops import cancelled
 from telemetry.presence import presence
 from telemetry.records import SCHEMA_VERSION
 from telemetry.sessions import Close, DeviceSession
@@ -141,11 +142,9 @@ class DeviceConsumer(AsyncWebsocketConsumer):
     async def _listen(self) -> None:
         """Messages to this device's group: each is a hint to look, as any may be stale."""
         group, name = group_of(self.opening.device_id), await self._channels.new_channel()
-        this_task = asyncio.current_task()
         try:
             await self._channels.group_add(group, name)
-            # Redis' client may swallow the cancellation while it connects: asked for anew.
-            while this_task is not None and not this_task.cancelling():
+            while not cancelled():
                 await self._channels.receive(name)
                 await presence().check([self])
         finally:

@@ -15,16 +15,13 @@ from telemetry.consumers.device import DeviceConsumer
 from telemetry.presence import presence
 from tests import people
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("empty_logs"),
-]
+pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
 APP = DeviceConsumer.as_asgi()
 
 
 @pytest.fixture
-def tenant(db):
+def tenant(committed):
     return people.an_organisation()
 
 
@@ -122,7 +119,7 @@ async def test_it_takes_the_credential_as_a_subprotocol_and_does_not_echo_it(dev
 @pytest.mark.parametrize(
     "secret", [None, "", "x", "ord_000000000000_" + "x" * 43, "ort_000000000000_x", "ord_\xff", "x" * 9000]
 )
-async def test_it_refuses_a_bad_credential_before_it_opens(db, secret):
+async def test_it_refuses_a_bad_credential_before_it_opens(secret):
     headers = [(b"authorization", b"Bearer " + secret.encode("latin-1"))] if secret else []
     assert await Socket(headers=headers).refused() == (401, "credential_invalid")
 
