@@ -90,7 +90,11 @@ class Site:
 def site(django_db_setup):
     with running_platform() as platform:
         # Its own map: the tests reach nothing beyond this machine.
-        platform.environment |= {"HTTPS_ONLY": "false", "MAP_STYLE_URL": "", "MAP_STYLE_DARK_URL": ""}
+        platform.environment |= {
+            "HTTPS_ONLY": "false",
+            "MAP_STYLE_URL": "",
+            "MAP_STYLE_DARK_URL": "",
+        }
         collected = platform.manage("collectstatic", "--no-input", "-v", "0")
         assert collected.returncode == 0, collected.stderr
         made = platform.manage("shell", "-v", "0", "-c", WORLD)
