@@ -135,9 +135,17 @@ def sessions(site, browser) -> dict[str, Any]:
 
 
 @pytest.fixture
-def opens(site, browser: Browser, sessions):
-    """Opens a page; what its console complains about fails the test."""
-    contexts, complaints = [], []
+def complaints():
+    """What the console of a page said; anything left of it fails the test."""
+    said: list[str] = []
+    yield said
+    assert said == []
+
+
+@pytest.fixture
+def opens(site, browser: Browser, sessions, complaints):
+    """Opens a page, by default as the owner of north."""
+    contexts = []
 
     def opened(path="/", *, who="north", wait=True, **options) -> Page:
         options.setdefault("viewport", {"width": 1440, "height": 900})
@@ -153,11 +161,9 @@ def opens(site, browser: Browser, sessions):
             page.wait_for_selector("#pulse[data-state=live]", timeout=20_000)
         return page
 
-    opened.complaints = complaints
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
 
 
 AXE = CHECKOUT / "node_modules" / "axe-core" / "axe.min.js"

@@ -79,7 +79,9 @@ def test_it_does_not_take_a_late_reading_for_the_present(site, opens):
     expect(tile).to_have_class(re.compile("tile--old"))
 
 
-def test_it_says_so_when_the_connection_is_lost_and_comes_back_without_a_gap(site, opens):
+def test_it_says_so_when_the_connection_is_lost_and_comes_back_without_a_gap(
+    site, opens, complaints
+):
     site.say({"vehicle_id": "V4", **RABAT, "soc_pct": 60.0})
     page = opens("/?selected=vehicle:V4")
     expect(page.locator("#drawer")).to_contain_text("60")
@@ -93,7 +95,7 @@ def test_it_says_so_when_the_connection_is_lost_and_comes_back_without_a_gap(sit
     expect(banner).to_be_hidden(timeout=40_000)
     expect(row(page, "Van 04")).to_contain_text("58%")
     # What the browser says of the attempts that failed is no fault of the page.
-    opens.complaints[:] = [c for c in opens.complaints if "ERR_CONNECTION_REFUSED" not in c]
+    complaints[:] = [c for c in complaints if "ERR_CONNECTION_REFUSED" not in c]
 
 
 def test_it_filters_by_status_by_words_and_by_the_address(site, opens):

@@ -64,7 +64,7 @@ def test_it_leaves_out_what_is_archived_and_what_has_no_position(yard):
 def test_it_asks_for_a_log_in_before_any_page(db):
     for path in ("/", "/live/trails"):
         answer = Client().get(path, secure=True)
-        assert (answer.status_code, answer.url.split("?")[0]) == (302, "/accounts/login/")
+        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/accounts/login/")
 
 
 def test_it_tells_a_person_without_an_organisation_so(yard):
