@@ -57,10 +57,8 @@ class Route:
 
 def declared() -> list[Route]:
     """The routes of the settings."""
-    return [
-        Route(line["name"], frozenset(line["kinds"]), line["handler"])
-        for line in settings.TELEMETRY_ROUTES
-    ]
+    lines: list[dict[str, Any]] = settings.TELEMETRY_ROUTES
+    return [Route(line["name"], frozenset(line["kinds"]), line["handler"]) for line in lines]
 
 
 def prepare(partition: int) -> None:
@@ -181,10 +179,10 @@ class _Session:
         for partition in partitions:
             dropped_key = STORED.keys(partition)[3]
             seen_key = f"{dropped_key}:seen"
-            dropped = int(client.get(dropped_key) or 0)  # type: ignore[arg-type]
+            dropped = int(client.get(dropped_key) or 0)
             if not dropped:
                 continue
-            seen = int(client.hget(seen_key, self._route.name) or 0)  # type: ignore[arg-type]
+            seen = int(client.hget(seen_key, self._route.name) or 0)
             if dropped > seen:
                 log.error(
                     "route_gap", route=self._route.name, partition=partition, entries=dropped - seen
