@@ -31,7 +31,7 @@ GONE = (OSError, RuntimeError)
 """What servers raise from `send` once the peer is gone."""
 
 
-class DeviceConsumer(AsyncWebsocketConsumer):
+class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One connection of one device."""
 
     opening: Opening
