@@ -1,6 +1,6 @@
 // The live page: what comes by the socket goes into the fleet; list, map and drawer show it.
 import { count, moment, useImperial, element } from "outrider/format";
-import { SORTS, choose } from "outrider/live/choose";
+import { SORTS, choose, rank } from "outrider/live/choose";
 import { Drawer } from "outrider/live/drawer";
 import { Fleet } from "outrider/live/fleet";
 import { List } from "outrider/live/list";
@@ -172,6 +172,7 @@ async function fetchTrails() {
 const socket = new LiveSocket(start.socket, {
   snapshot: (message) => {
     fleet.takeSnapshot(message);
+    if (message.part === message.parts || message.part === 1) rank(fleet.things.values());
     if (message.part === message.parts && connection !== "live") setTimeout(fetchTrails, 800); // By then all fleets are here.
     redraw(true);
   },
