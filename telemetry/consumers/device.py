@@ -58,10 +58,13 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             pass
         finally:
             metrics.SOCKETS.dec()
-            if self._listener is not None:
-                self._listener.cancel()
-            presence().leave(self)
-            self.opening.door.unfollow(self)
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+        presence().leave(self)
+        self.opening.door.unfollow(self)
 
     async def _serve(self, receive: Any) -> None:
         opening = self.opening
