@@ -68,7 +68,9 @@ class Installation:
                 *("-v", "0"),
                 "config.asgi:application",
             ],
+            # Two, that share the partitions: while one waits for a disk, the other computes.
             "writer": [python, "manage.py", "run_writer"],
+            "writer-2": [python, "manage.py", "run_writer"],
             "live": [python, "manage.py", "run_live"],
             "worker": [python, "-m", "celery", "-A", "config", "worker", "-c", "1", "-l", "ERROR"],
             "beat": [python, "-m", "celery", "-A", "config", "beat", "-l", "ERROR"],
