@@ -59,9 +59,8 @@ class Installation:
         python = sys.executable
         return {
             "ingest": [
-                *(python, "-m", "uvicorn", "config.asgi_ingest:application"),
+                *(python, "-m", "config.serve_ingest"),
                 *("--host", "127.0.0.1", "--port", str(self.ingest_port)),
-                *("--ws", "websockets-sansio", "--loop", "uvloop", "--log-level", "warning"),
             ],
             "web": [
                 *(python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.web_port)),

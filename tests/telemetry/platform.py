@@ -65,9 +65,7 @@ class Platform:
     def start_ingest(self) -> None:
         self.port = self.port or free_port()
         self.start(
-            *(sys.executable, "-m", "uvicorn", "config.asgi_ingest:application"),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--ws", "websockets-sansio"),
-            *("--lifespan", "off", "--no-access-log", "--log-level", "warning"),
+            *(sys.executable, "-m", "config.serve_ingest", "--port", str(self.port))
         )
         wait_for_port(self.port)
 
