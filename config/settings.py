@@ -167,6 +167,8 @@ TELEMETRY_INGRESS_MAX_BYTES = env.int("TELEMETRY_INGRESS_MAX_BYTES", 256 * 1024 
 """Bound of one partition of the ingress log; beyond it the edge pushes back."""
 TELEMETRY_STORED_MAX_BYTES = env.int("TELEMETRY_STORED_MAX_BYTES", 256 * 1024 * 1024)
 """Bound of one partition of the stored log; beyond it the oldest entries go."""
+TELEMETRY_QUARANTINE_LOG_MAX_BYTES = env.int("TELEMETRY_QUARANTINE_LOG_MAX_BYTES", 64 * 1024 * 1024)
+"""Bound of the log that carries refusals to their table; beyond it the edge pushes back."""
 TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)
 """How far ahead of the server a device's clock may run before its reading is refused."""
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 3650)
