@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from alerts.engine.clock import from_us
 from alerts.engine.spec import Period
 
 
@@ -23,6 +24,6 @@ def gate(periods: Sequence[Period], time_zone: str) -> Callable[[int], bool] | N
     zone = ZoneInfo(time_zone)
 
     def allows(moment: int) -> bool:
-        return covers(periods, datetime.fromtimestamp(moment / 1_000_000, UTC).astimezone(zone))
+        return covers(periods, from_us(moment).astimezone(zone))
 
     return allows

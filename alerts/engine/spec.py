@@ -33,7 +33,7 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Vehicles or meters, as the rule's `subject` says."""
     tags: tuple[str, ...] = ()
 
-    def covers(self, subject_id: int, fleet_id: int, tags: frozenset[str]) -> bool:
+    def covers(self, subject_id: int, fleet_id: int | None, tags: frozenset[str]) -> bool:
         """Named in any of the three ways, or nothing is named at all."""
         if not (self.fleets or self.subjects or self.tags):
             return True
