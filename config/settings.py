@@ -78,6 +78,8 @@ INSTALLED_APPS = [
 ]
 
 if PROCESS == "ingest":
+    # No page is served here; allauth insists on its middleware wherever it is installed.
+    INSTALLED_APPS = [app for app in INSTALLED_APPS if not app.startswith("allauth")]
     MIDDLEWARE = ["config.problems.ProblemMiddleware"]
     ROOT_URLCONF = "config.urls_ingest"
 else:
@@ -188,6 +190,22 @@ TELEMETRY_STORED_MAX_BYTES = env.int("TELEMETRY_STORED_MAX_BYTES", 256 * 1024 * 
 """Bound of one partition of the stored log; beyond it the oldest entries go."""
 TELEMETRY_QUARANTINE_LOG_MAX_BYTES = env.int("TELEMETRY_QUARANTINE_LOG_MAX_BYTES", 64 * 1024 * 1024)
 """Bound of the log that carries refusals to their table; beyond it the edge pushes back."""
+TELEMETRY_WRITER_BATCH = env.int("TELEMETRY_WRITER_BATCH", 5000)
+"""About how many readings one transaction of the writer stores when there is a backlog."""
+TELEMETRY_WRITER_LINGER_MS = env.int("TELEMETRY_WRITER_LINGER_MS", 20)
+"""The writer begins a transaction no more often than this."""
+TELEMETRY_DEVICE_WINDOW = env.int("TELEMETRY_DEVICE_WINDOW", 2000)
+"""Readings a device may have unacknowledged in flight before its socket is no longer read."""
+TELEMETRY_DEVICE_MAX_RATE = env.int("TELEMETRY_DEVICE_MAX_RATE", 5000)
+"""Readings per second and connection; two seconds' worth may come at once; then close 4429."""
+TELEMETRY_DEVICE_MAX_REFUSALS = env.int("TELEMETRY_DEVICE_MAX_REFUSALS", 200)
+"""Refused readings per second and connection; ten seconds' worth may come at once."""
+TELEMETRY_DEVICE_IDLE_S = env.int("TELEMETRY_DEVICE_IDLE_S", 600)
+"""Seconds of silence after which a device's socket is closed with 4408."""
+TELEMETRY_DEVICE_RECONCILE_S = env.float("TELEMETRY_DEVICE_RECONCILE_S", 5.0)
+"""How often a process checks its open sockets against credentials and newer connections."""
+TELEMETRY_HTTP_TIMEOUT_S = env.float("TELEMETRY_HTTP_TIMEOUT_S", 5.0)
+"""How long HTTP ingest waits for the durable append before it answers 503."""
 TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)
 """How far ahead of the server a device's clock may run before its reading is refused."""
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 3650)
@@ -219,6 +237,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenants.accounts.ClosedSignup"
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -256,6 +275,8 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    # It only asks for empty querysets; `objects` would rightly refuse.
+    "DEFAULT_QUERY_MANAGER": "_default_manager",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.openapi.describe_errors",
@@ -277,15 +298,27 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "config.finders.PublishedPackages",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": env.str(
-            "STATICFILES_BACKEND", "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            "STATICFILES_BACKEND",
+            # Tests need no collected files; the browser tests collect and say so.
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if os.environ.get("PYTEST_VERSION")
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage",
         )
     },
 }
+UNFOLD = {"SITE_TITLE": "Outrider", "SITE_HEADER": "Outrider support", "SITE_SYMBOL": "route"}
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
+MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
+"""Empty, or out of reach: the page draws its own map of coasts, borders and places."""
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {

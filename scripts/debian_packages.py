@@ -187,13 +187,16 @@ def _make_runnable(unpacked: Unpacked, programs: Sequence[str], patchelf: str) -
     real = {path for path in found if path.is_file() and not path.is_symlink() and _is_elf(path)}
     if not real:
         raise ServiceUnavailable("The packages hold none of the programs looked for.")
+    search_path = ":".join(str(folder) for folder in unpacked.libraries)
     for program in sorted(real):
         program.chmod(program.stat().st_mode | 0o200)
         # DT_RPATH, not DT_RUNPATH: it also serves the libraries of libraries and modules, and
         # it comes before an LD_LIBRARY_PATH of the machine's.
         _run(
-            [patchelf, "--set-interpreter", str(unpacked.loader), "--force-rpath", "--set-rpath"]
-            + [":".join(str(folder) for folder in unpacked.libraries), str(program)],
+            [
+                *(patchelf, "--set-interpreter", str(unpacked.loader)),
+                *("--force-rpath", "--set-rpath", search_path, str(program)),
+            ],
             f"setting the loader of {program.name}",
         )
 

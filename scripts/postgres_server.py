@@ -35,6 +35,15 @@ SUPERUSER = "postgres"
 ROLE = "outrider"
 DATABASE = "outrider"
 
+# An earlier start may have been cut off half-way. A password here is URL-safe base64.
+CREATE_ROLE_AND_DATABASE = r"""
+SELECT 'CREATE ROLE outrider LOGIN CREATEDB'
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'outrider') \gexec
+ALTER ROLE outrider PASSWORD '{}';
+SELECT 'CREATE DATABASE outrider OWNER outrider'
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'outrider') \gexec
+"""
+
 
 class PostgresServer:
     """PostgreSQL with TimescaleDB on the loopback address.
@@ -84,7 +93,8 @@ class PostgresServer:
         if self.is_running():
             self._wait_until_it_answers(None)
             return
-        if port_is_taken(self.port):
+        # Just killed, it may take the kernel a moment to give its port back.
+        if not wait_until(lambda: not port_is_taken(self.port), seconds=2):
             raise ServiceUnavailable(f"Port {self.port} is taken; PostgreSQL cannot use it.")
         if not (self._data / "PG_VERSION").exists():
             self._create_cluster()
@@ -199,8 +209,10 @@ class PostgresServer:
 
     def _accepts(self, setting: str) -> bool:
         tried = run_as(
-            [self._programs.bin / "postgres", "-D", self._data, "-c", setting]
-            + ["-C", setting.partition("=")[0]],
+            [
+                *(self._programs.bin / "postgres", "-D", self._data),
+                *("-c", setting, "-C", setting.partition("=")[0]),
+            ],
             account=self._account,
             environment=self._environment,
         )
@@ -231,22 +243,16 @@ class PostgresServer:
         done = self.directory / "database-created"
         if done.exists():
             return
-        password = self._password(ROLE)
-        self._psql(
-            "postgres",
-            f"SELECT 'CREATE ROLE {ROLE} LOGIN CREATEDB' WHERE NOT EXISTS "
-            f"(SELECT FROM pg_roles WHERE rolname = '{ROLE}') \\gexec\n"
-            f"ALTER ROLE {ROLE} PASSWORD '{password}';\n"
-            f"SELECT 'CREATE DATABASE {DATABASE} OWNER {ROLE}' WHERE NOT EXISTS "
-            f"(SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n",
-        )
+        self._psql("postgres", CREATE_ROLE_AND_DATABASE.format(self._password(ROLE)))
         self._psql(DATABASE, "CREATE EXTENSION IF NOT EXISTS timescaledb;\n")
         write_owned(done, "", self._account)
 
     def _psql(self, database: str, text: str) -> None:
         done = run_as(
-            [self._programs.bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", LOOPBACK]
-            + ["-p", str(self.port), "-U", SUPERUSER, "-d", database],
+            [
+                *(self._programs.bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1"),
+                *("-h", LOOPBACK, "-p", str(self.port), "-U", SUPERUSER, "-d", database),
+            ],
             account=self._account,
             environment={**self._environment, "PGPASSWORD": self._password(SUPERUSER)},
             text=text,

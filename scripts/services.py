@@ -19,6 +19,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.local_secrets import ensure_secrets
 from scripts.places import (
     STATE,
     ServiceUnavailable,
@@ -36,12 +37,11 @@ REMEMBERED = STATE / "services.json"
 ENVIRONMENT_FILE = STATE / "services.env"
 VARIABLES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
 
-type_of = {"postgres": PostgresServer, "redis": RedisServer}
-
 
 def up() -> list[str]:
     """Start what is needed and not there yet; returns the names of what this call started."""
     with _one_at_a_time():
+        ensure_secrets()
         started = []
         for name in _embedded():
             server = _server(name)
@@ -55,9 +55,7 @@ def up() -> list[str]:
             _say(f"Starting {name} on 127.0.0.1:{server.port} …")
             server.start()
             started.append(name)
-        lines = [f"{VARIABLES[name]}={_server(name).url}\n" for name in _embedded()]
-        if not ENVIRONMENT_FILE.exists() or ENVIRONMENT_FILE.read_text() != "".join(lines):
-            write_owned(ENVIRONMENT_FILE, "".join(lines), None)
+        _write_addresses({VARIABLES[name]: _server(name).url for name in _embedded()})
         return started
 
 
@@ -112,7 +110,9 @@ def _server(name: str) -> PostgresServer | RedisServer:
     if name not in ports:
         _remember(name, free_port())
         ports = _ports()
-    return type_of[name](HOME, port=ports[name])
+    if name == "postgres":
+        return PostgresServer(HOME, port=ports[name])
+    return RedisServer(HOME, port=ports[name])
 
 
 def _ports() -> dict[str, int]:
@@ -125,6 +125,18 @@ def _ports() -> dict[str, int]:
 
 def _remember(name: str, port: int) -> None:
     write_owned(REMEMBERED, json.dumps(_ports() | {name: port}) + "\n", None)
+
+
+def _write_addresses(embedded: dict[str, str]) -> None:
+    # A line for a service that the environment names today stays for the day it does not.
+    try:
+        before = ENVIRONMENT_FILE.read_text()
+    except FileNotFoundError:
+        before = ""
+    lines = dict(line.split("=", 1) for line in before.splitlines()) | embedded
+    after = "".join(f"{name}={url}\n" for name, url in lines.items())
+    if after != before:
+        write_owned(ENVIRONMENT_FILE, after, None)
 
 
 @contextmanager

@@ -127,6 +127,8 @@ def test_it_leaves_partitions_alone_that_somebody_else_evaluates(speeding, vehic
             assert evaluation._lock(number)
         held.set()
         done.wait(10)
+        for number in range(evaluation.STORED.partitions):
+            evaluation._unlock(number)
         connection.close()
 
     thread = threading.Thread(target=other_worker)
