@@ -9,13 +9,9 @@ from django.db import transaction
 
 from alerts.models import Alert
 from alerts.recording import Recorded
+from telemetry.rooms import alerts_group_of
 
 log = structlog.get_logger(__name__)
-
-
-def group_of(tenant_id: int) -> str:
-    """The channel-layer group of an organisation's alerts."""
-    return f"alerts.{tenant_id}"
 
 
 def announce(recorded: Recorded) -> None:
@@ -44,7 +40,7 @@ def publish(events: list[tuple[str, Alert]]) -> None:
 async def _send(events: list[tuple[str, Alert]]) -> None:
     layer = get_channel_layer()
     for name, alert in events:
-        await layer.group_send(group_of(alert.tenant_id), message(name, alert))
+        await layer.group_send(alerts_group_of(alert.tenant_id), message(name, alert))
 
 
 def message(name: str, alert: Alert) -> dict[str, object]:
@@ -52,7 +48,6 @@ def message(name: str, alert: Alert) -> dict[str, object]:
     return {
         "type": "alert.event",
         "event": name,
-        "fleet": alert.fleet_id,
         "alert": {
             "id": str(alert.public_id),
             "title": alert.title,

@@ -215,6 +215,8 @@ TELEMETRY_ROUTES = [
     # Every reader of the stored log: adding one touches no other file.
     # name: consumer group; kinds: "v" vehicles, "m" meters; handler: called per batch.
     {"name": "live", "kinds": ["v", "m"], "handler": "telemetry.live.publish"},
+    # Drained by Celery tasks, which keep their own checkpoints: see alerts/evaluation.py.
+    {"name": "alerts", "kinds": ["v", "m"], "handler": "alerts.tasks.evaluate"},
 ]
 
 # --- People ---------------------------------------------------------------------------
