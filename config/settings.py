@@ -288,6 +288,8 @@ SPECTACULAR_SETTINGS = {
         "Scope": "tenants.models.Scope",
         "Units": "tenants.models.Units",
         "VehicleKind": "fleet.models.VehicleKind",
+        "ChannelKind": "alerts.models.ChannelKind",
+        "RuleKind": "alerts.kinds.CHOICES",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }

@@ -93,5 +93,6 @@ def decode_spec(definition: dict[str, Any]) -> RuleSpec:
 
 
 def encode_spec(spec: RuleSpec) -> dict[str, Any]:
-    encoded: dict[str, Any] = msgspec.to_builtins(spec)
+    """As JSON keeps it, so that two of them can be compared."""
+    encoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(spec))
     return encoded

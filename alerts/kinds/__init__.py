@@ -21,3 +21,5 @@ KINDS: dict[str, Kind] = {
         ingest_lag.KIND,
     )
 }
+
+CHOICES = [(kind.key, kind.label) for kind in KINDS.values()]
