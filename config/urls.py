@@ -11,5 +11,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("v1/", include("config.urls_api")),
+    path("", include("config.urls_operations")),
     path("", include("telemetry.urls")),
 ]

@@ -96,17 +96,17 @@ EARLIEST_US: Final = 946_684_800_000_000
 
 def microseconds(time: datetime | int) -> int:
     """A decoded `Time` as microseconds since 1970, exactly."""
-    if type(time) is int:
+    if isinstance(time, int):
         return time * 1000
-    since = time - _EPOCH  # type: ignore[operator]
+    since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def refuse_time(time_us: int) -> Refusal:
+def refuse_time(time_us: int, name: str = "time") -> Refusal:
     """Why a time outside [2000, now + tolerance] is refused."""
     if time_us < EARLIEST_US:
-        return Refusal(RefusalCode.BAD_TIME, "time", "the time lies before the year 2000")
-    return Refusal(RefusalCode.FUTURE_TIME, "time", "the time lies in the future")
+        return Refusal(RefusalCode.BAD_TIME, name, "the time lies before the year 2000")
+    return Refusal(RefusalCode.FUTURE_TIME, name, "the time lies in the future")
 
 
 # --- Explaining what msgspec found --------------------------------------------------------
