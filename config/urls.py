@@ -13,4 +13,5 @@ urlpatterns = [
     path("v1/", include("config.urls_api")),
     path("", include("config.urls_operations")),
     path("", include("telemetry.urls")),
+    path("", include("alerts.urls")),
 ]

@@ -90,6 +90,8 @@ def value_for(name: str, route: Route, victim: World) -> str:
         "field": "x",
         "extra_context": "x",
     }
+    if name == "public_id" and noun is not None:
+        return str(NOUNS[noun](by_model, victim))
     if name in ("id", "reference", "pk", "slug", "ref") and noun is not None:
         return str(NOUNS[noun](by_model, victim))
     if name in known:
@@ -105,6 +107,14 @@ NOUNS: dict[str, Callable[[dict[str, Any], World], str]] = {
     "devices": lambda rows, _: rows["Device"].reference,
     "tokens": lambda rows, _: rows["ApiToken"].prefix,
     "members": lambda rows, victim: str(victim.owner.pk),
+    "alerts": lambda rows, _: rows["Alert"].public_id,
+    "alerts/rules": lambda rows, _: rows["Rule"].public_id,
+    "alerts/dry-runs": lambda rows, _: rows["DryRun"].public_id,
+    "alert-rules": lambda rows, _: rows["Rule"].public_id,
+    "alert-rules/dry-runs": lambda rows, _: rows["DryRun"].public_id,
+    "alert-channels": lambda rows, _: rows["Channel"].public_id,
+    "alert-deliveries": lambda rows, _: rows["Delivery"].key,
+    "geofences": lambda rows, _: rows["Geofence"].reference,
     "telemetry": lambda rows, _: rows["Vehicle"].reference,
     "analytics": lambda rows, _: rows["Vehicle"].reference,
     "organisation": lambda rows, victim: victim.organisation.slug,
