@@ -26,7 +26,7 @@ PROCESS = env.str("OUTRIDER_PROCESS", "web")
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 # Plain HTTP is for loopback demonstrations; everything that is not one keeps this on.
 HTTPS_ONLY = env.bool("HTTPS_ONLY", True)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
@@ -46,7 +46,7 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 VIN_PSEUDONYM_KEY = env.str("VIN_PSEUDONYM_KEY")
 """Keys the pseudonym by which a VIN is found. Changing it orphans every pseudonym."""
-FIELD_ENCRYPTION_KEYS = env.dict("FIELD_ENCRYPTION_KEYS")
+FIELD_ENCRYPTION_KEYS: dict[str, str] = env.dict("FIELD_ENCRYPTION_KEYS")
 """`id=base64 of 32 bytes`, comma-separated; the first encrypts, all decrypt."""
 
 # --- Applications ---------------------------------------------------------------------
@@ -82,6 +82,8 @@ if PROCESS == "ingest":
     ROOT_URLCONF = "config.urls_ingest"
 else:
     MIDDLEWARE = [
+        # Outermost, so that whatever any other one answers under /v1/ becomes a problem object.
+        "config.problems.ProblemMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "csp.middleware.CSPMiddleware",
@@ -92,8 +94,7 @@ else:
         "allauth.account.middleware.AccountMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
-        "django_structlog.middlewares.RequestMiddleware",
-        "config.problems.ProblemMiddleware",
+        "config.requests.RequestLogMiddleware",
     ]
     ROOT_URLCONF = "config.urls"
 
@@ -166,6 +167,8 @@ TELEMETRY_INGRESS_MAX_BYTES = env.int("TELEMETRY_INGRESS_MAX_BYTES", 256 * 1024 
 """Bound of one partition of the ingress log; beyond it the edge pushes back."""
 TELEMETRY_STORED_MAX_BYTES = env.int("TELEMETRY_STORED_MAX_BYTES", 256 * 1024 * 1024)
 """Bound of one partition of the stored log; beyond it the oldest entries go."""
+TELEMETRY_QUARANTINE_LOG_MAX_BYTES = env.int("TELEMETRY_QUARANTINE_LOG_MAX_BYTES", 64 * 1024 * 1024)
+"""Bound of the log that carries refusals to their table; beyond it the edge pushes back."""
 TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)
 """How far ahead of the server a device's clock may run before its reading is refused."""
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 3650)
@@ -210,16 +213,19 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["config.rendering.ProblemAwareJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.api.parsers.BoundedJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "tenants.api.pagination.CursorPages",
     "DEFAULT_THROTTLE_CLASSES": ["tenants.api.throttling.PerToken"],
     "DEFAULT_THROTTLE_RATES": {"token": env.str("API_RATE", "600/min")},
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.ScopedSchema",
     "EXCEPTION_HANDLER": "config.problems.handle",
     "DEFAULT_VERSIONING_CLASS": None,
     "PAGE_SIZE": 100,
+    "COERCE_DECIMAL_TO_STRING": False,
 }
+API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", 1024 * 1024)
+"""Largest JSON body of the API, telemetry ingest aside; beyond it 413."""
 SPECTACULAR_SETTINGS = {
     "TITLE": "Outrider",
     "DESCRIPTION": "Live telemetry of vehicles and charging meters.",
@@ -231,6 +237,16 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.describe_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "tenants.models.Role",
+        "Scope": "tenants.models.Scope",
+        "Units": "tenants.models.Units",
+        "VehicleKind": "fleet.models.VehicleKind",
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 
@@ -285,3 +301,5 @@ from config.logs import configure  # noqa: E402  (needs PROCESS)
 
 LOGGING = configure(level=env.str("LOG_LEVEL", "INFO"), as_json=env.bool("LOG_JSON", True))
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
+# ProblemMiddleware has checked it, or made it.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True

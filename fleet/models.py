@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -33,7 +34,11 @@ class Referenced(TenantOwned):
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "reference"], name="%(class)s_reference_once_per_tenant"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(reference__regex=REFERENCE_PATTERN),
+                name="%(class)s_reference_well_formed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -92,6 +97,7 @@ class Meter(Referenced):
 class MeterMapping(TenantOwned):
     """During `valid`, what this meter counts flows into this vehicle."""
 
+    public_id = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
     meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="mappings")
     vehicle = models.ForeignKey(Vehicle, on_delete=models.CASCADE, related_name="mappings")
     valid = DateTimeRangeField(help_text="Half open: [from, to).")

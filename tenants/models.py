@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from tenants.scoping import TenantOwned
+from tenants.scoping import TenantManager, TenantOwned
 
 
 class UserManager(BaseUserManager["User"]):
@@ -88,6 +89,7 @@ class Role(models.TextChoices):
 class Membership(TenantOwned):
     """A person's role in an organisation."""
 
+    public_id = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -170,6 +172,9 @@ class AuditEntry(models.Model):
     reason = models.CharField(max_length=400, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)
 
+    unscoped = models.Manager()
+    objects = TenantManager()
+
     class Meta:
         verbose_name_plural = "audit entries"
         indexes = [
@@ -190,6 +195,9 @@ class SupportAccess(models.Model):
     granted_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    unscoped = models.Manager()
+    objects = TenantManager()
 
     class Meta:
         verbose_name_plural = "support accesses"

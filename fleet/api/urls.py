@@ -1,3 +1,12 @@
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from fleet.api import views
+
+router = SimpleRouter(trailing_slash=False)
+router.register("fleets", views.FleetViewSet, basename="fleet")
+router.register("vehicles", views.VehicleViewSet, basename="vehicle")
+router.register("meters", views.MeterViewSet, basename="meter")
+router.register(r"meters/(?P<meter_id>[^/]+)/mappings", views.MappingViewSet, basename="mapping")
+router.register("devices", views.DeviceViewSet, basename="device")
+
+urlpatterns = router.urls

@@ -1,13 +1,18 @@
 """What is stored: history, latest state, roll-ups, quarantine, device health."""
 
+from telemetry.models.health import DeviceHealth
 from telemetry.models.history import MeterReadingRow, VehicleReadingRow
 from telemetry.models.quarantine import QuarantinedFrame
+from telemetry.models.rollups import MeterHour, VehicleHour
 from telemetry.models.state import MeterLatest, VehicleLatest
 
 __all__ = [
+    "DeviceHealth",
+    "MeterHour",
     "MeterLatest",
     "MeterReadingRow",
     "QuarantinedFrame",
+    "VehicleHour",
     "VehicleLatest",
     "VehicleReadingRow",
 ]

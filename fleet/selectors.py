@@ -1,0 +1,133 @@
+"""Reads of what an organisation runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from fleet.models import Device, DeviceCredential, Meter, MeterMapping, Vehicle
+from tenants import secrets
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """Who a connected device is, and what it speaks for: a vehicle, a meter, or nothing yet."""
+
+    tenant_id: int
+    device_id: int
+    reference: str
+    vehicle_id: int | None
+    meter_id: int | None
+    protocol: str
+    credential_id: int
+
+
+# A credential opens the door only while all of what it speaks for is in service.
+_IN_SERVICE = Q(
+    Q(device__vehicle__isnull=True) | Q(device__vehicle__archived_at__isnull=True),
+    Q(device__meter__isnull=True) | Q(device__meter__archived_at__isnull=True),
+    revoked_at__isnull=True,
+    device__archived_at__isnull=True,
+    tenant__archived_at__isnull=True,
+)
+
+
+def device_for_secret(secret: str) -> DeviceIdentity | None:
+    """The device whose live credential this is; None where unknown, revoked or archived.
+
+    One query, by the credential's public prefix.
+    """
+    prefix = secrets.prefix_of(secrets.DEVICE_CREDENTIAL, secret)
+    if prefix is None:
+        return None
+    credential = (
+        DeviceCredential.unscoped.filter(_IN_SERVICE, prefix=prefix)
+        .select_related("device")
+        .first()
+    )
+    if credential is None or not secrets.matches(secret, credential.digest):
+        return None
+    device = credential.device
+    return DeviceIdentity(
+        tenant_id=device.tenant_id,
+        device_id=device.pk,
+        reference=device.reference,
+        vehicle_id=device.vehicle_id,
+        meter_id=device.meter_id,
+        protocol=device.protocol,
+        credential_id=credential.pk,
+    )
+
+
+def usable_device_ids(device_ids: Iterable[int], credential_ids: Iterable[int]) -> set[int]:
+    """Of these connected devices, those whose credential among these is still usable.
+
+    For the periodic check of open sockets, should an announcement have been lost.
+    """
+    return set(
+        DeviceCredential.unscoped.filter(
+            _IN_SERVICE, pk__in=list(credential_ids), device_id__in=list(device_ids)
+        ).values_list("device_id", flat=True)
+    )
+
+
+def resolve_vehicles(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
+    """Ids of the tenant's vehicles by reference; unknown and archived ones are left out."""
+    return dict(
+        Vehicle.objects.for_tenant(tenant_id)
+        .filter(reference__in=set(references), archived_at__isnull=True)
+        .values_list("reference", "pk")
+    )
+
+
+def resolve_meters(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
+    """Ids of the tenant's meters by reference; unknown and archived ones are left out."""
+    return dict(
+        Meter.objects.for_tenant(tenant_id)
+        .filter(reference__in=set(references), archived_at__isnull=True)
+        .values_list("reference", "pk")
+    )
+
+
+def fleet_of_vehicles(ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """`{vehicle_id: (tenant_id, fleet_id)}`, archived ones too."""
+    rows = Vehicle.unscoped.filter(pk__in=list(ids)).values_list("pk", "tenant_id", "fleet_id")
+    return {pk: (tenant_id, fleet_id) for pk, tenant_id, fleet_id in rows}
+
+
+def fleet_of_meters(ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """`{meter_id: (tenant_id, fleet_id)}`, archived ones too."""
+    rows = Meter.unscoped.filter(pk__in=list(ids)).values_list("pk", "tenant_id", "fleet_id")
+    return {pk: (tenant_id, fleet_id) for pk, tenant_id, fleet_id in rows}
+
+
+def meters_for_vehicle(
+    vehicle: Vehicle, start: datetime, end: datetime
+) -> list[tuple[int, datetime, datetime]]:
+    """Which meters fed the vehicle in [start, end): `(meter_id, from, to)`, clipped to it."""
+    mappings = (
+        MeterMapping.objects.for_tenant(vehicle.tenant_id)
+        .filter(vehicle=vehicle, valid__overlap=(start, end))
+        .order_by("valid", "pk")
+        .values_list("meter_id", "valid")
+    )
+    return [
+        (meter_id, max(valid.lower or start, start), min(valid.upper or end, end))
+        for meter_id, valid in mappings
+    ]
+
+
+def meters_of_fleet(fleet_id: int) -> list[int]:
+    """Ids of every meter of the fleet, archived ones too: what they counted still counts."""
+    return list(
+        Meter.unscoped.filter(fleet_id=fleet_id).order_by("pk").values_list("pk", flat=True)
+    )
+
+
+def devices_of(*, vehicle_id: int | None = None, meter_id: int | None = None) -> list[int]:
+    """Ids of the devices that speak for a vehicle or a meter."""
+    about = Q(vehicle_id=vehicle_id) if vehicle_id is not None else Q(meter_id=meter_id)
+    return list(Device.unscoped.filter(about).values_list("pk", flat=True))
