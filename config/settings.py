@@ -258,15 +258,26 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "config.finders.PublishedPackages",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": env.str(
-            "STATICFILES_BACKEND", "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            "STATICFILES_BACKEND",
+            # Tests need no collected files; the browser tests collect and say so.
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if os.environ.get("PYTEST_VERSION")
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage",
         )
     },
 }
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
+MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
+"""Empty, or out of reach: the page draws its own map of coasts, borders and places."""
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {

@@ -1,7 +1,7 @@
 """Set a checkout up below `.outrider/`: Python packages, front-end packages, browser.
 
-Run as `scripts/bootstrap [--browser]`. Every step leaves a stamp, keyed by what it depends on,
-so that a second run takes a fraction of a second.
+Run as `scripts/python scripts/bootstrap.py [--browser]`. Every step leaves a stamp, keyed by
+what it depends on, so that a second run takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ def _install_python_packages() -> None:
     _say("Installing Python packages into .outrider/venv …")
     # Scripts of a virtual environment hold its path: a moved checkout needs a new one.
     if not _is_ours(VENV):
+        # We may be running from the very environment that is to be replaced.
+        python = str(Path(sys.executable).resolve())
         shutil.rmtree(VENV, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(VENV)])
+        _run([python, "-m", "venv", str(VENV)])
     pinned_uv = re.search(r"^uv==[^\s;]+", REQUIREMENTS.read_text(), flags=re.MULTILINE)
     pip = [str(PYTHON), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
     if pinned_uv is None or not _succeeds([*pip, pinned_uv[0]]) or not _install_with_uv():
@@ -138,6 +140,8 @@ def _succeeds(command: Sequence[str]) -> bool:
 
 
 def _is_ours(venv: Path) -> bool:
+    if not PYTHON.exists():
+        return False
     try:
         return f"VIRTUAL_ENV={venv}" in (venv / "bin" / "activate").read_text().replace('"', "")
     except OSError:

@@ -1,3 +1,8 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from telemetry import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.live, name="live"),
+    path("organisation", views.switch_organisation, name="switch-organisation"),
+]

@@ -1,0 +1,65 @@
+"""Static files from the front-end packages: only those named here, nothing else of
+`node_modules`, and the map that set-up built.
+
+ES modules are served as `.mjs`: Django's manifest storage rewrites source-map comments in
+`.js` files and fails on maps that are not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import BaseFinder
+from django.core.files.storage import FileSystemStorage
+
+_TANSTACK = "node_modules/@tanstack/virtual-core/dist/esm"
+_MAP = ".outrider/static/map"
+PUBLISHED = {
+    "npm/maplibre-gl.mjs": "node_modules/maplibre-gl/dist/maplibre-gl.mjs",
+    "npm/maplibre-gl-shared.mjs": "node_modules/maplibre-gl/dist/maplibre-gl-shared.mjs",
+    "npm/maplibre-gl-worker.mjs": "node_modules/maplibre-gl/dist/maplibre-gl-worker.mjs",
+    "npm/maplibre-gl.css": "node_modules/maplibre-gl/dist/maplibre-gl.css",
+    "npm/virtual-core/index.mjs": f"{_TANSTACK}/index.js",
+    "npm/virtual-core/utils.mjs": f"{_TANSTACK}/utils.js",
+    "npm/virtual-core/lazy-measurements.mjs": f"{_TANSTACK}/lazy-measurements.js",
+    "npm/virtual-core/scroll-classifier.mjs": f"{_TANSTACK}/scroll-classifier.js",
+    "npm/virtual-core/ios-gesture.mjs": f"{_TANSTACK}/ios-gesture.js",
+    "npm/inter.woff2": (
+        "node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"
+    ),
+    "map/land-50m.json": f"{_MAP}/land-50m.json",
+    "map/land-10m.json": f"{_MAP}/land-10m.json",
+    "map/borders-50m.json": f"{_MAP}/borders-50m.json",
+    "map/borders-10m.json": f"{_MAP}/borders-10m.json",
+    "map/places.json": f"{_MAP}/places.json",
+}
+"""Published path → path in the checkout."""
+
+
+class _PublishedFiles(FileSystemStorage):
+    def path(self, name: str) -> str:
+        return str(Path(settings.BASE_DIR) / PUBLISHED[name])
+
+
+class PublishedPackages(BaseFinder):
+    """Finds what `PUBLISHED` names and set-up has installed or built."""
+
+    storage = _PublishedFiles()
+
+    def check(self, **kwargs: Any) -> list[Any]:
+        return []
+
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
+        found = [self.storage.path(path)] if path in PUBLISHED and self._is_there(path) else []
+        return found if find_all else (found[0] if found else [])
+
+    def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Any]]:
+        for path in PUBLISHED:
+            if self._is_there(path):
+                yield path, self.storage
+
+    def _is_there(self, path: str) -> bool:
+        return Path(self.storage.path(path)).is_file()

@@ -1,0 +1,160 @@
+"""Runs the processes of the product side by side and brings back whichever ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from scripts.places import STATE
+from scripts.processes import is_alive
+
+LOGS = STATE / "logs"
+RECORD = STATE / "processes.json"
+# Every process of ours is run by this folder's Python or one of its scripts.
+MARK = str(STATE / "venv")
+
+LOG_BYTES = 5_000_000
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+SOUND_AFTER_S = 30.0
+PATIENCE_S = 20.0
+
+Say = Callable[[str], None]
+
+
+class Supervisor:
+    """Starts commands, keeps their logs, restarts them with growing pauses, ends them all.
+
+    Each command gets a session of its own, so that Ctrl-C reaches only the supervisor, which
+    then ends them in its own time, children of theirs included.
+    """
+
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], *, environment: Mapping[str, str], say: Say
+    ) -> None:
+        self._commands = commands
+        self._environment = dict(environment)
+        self._say = say
+        self._stopping = asyncio.Event()
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    def stop(self) -> None:
+        """Ask `run` to end everything and return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run all commands until `stop` is called; none of them is left when this returns."""
+        LOGS.mkdir(parents=True, exist_ok=True)
+        keepers = [asyncio.create_task(self._keep(name)) for name in self._commands]
+        try:
+            await self._stopping.wait()
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+            await asyncio.gather(*(self._end(name) for name in list(self._running)))
+            RECORD.unlink(missing_ok=True)
+
+    async def _keep(self, name: str) -> None:
+        pause = FIRST_PAUSE_S
+        while True:
+            began = time.monotonic()
+            status = await self._run_once(name)
+            if time.monotonic() - began > SOUND_AFTER_S:
+                pause = FIRST_PAUSE_S
+            self._say(
+                f"{name} ended with status {status}; starting it again in {pause:.0f} s "
+                f"(its log: {(LOGS / f'{name}.log').relative_to(STATE.parent)})"
+            )
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _run_once(self, name: str) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *self._commands[name],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=STATE.parent,
+            env=self._environment,
+            start_new_session=True,
+        )
+        self._running[name] = process
+        self._write_record()
+        log = _BoundedLog(LOGS / f"{name}.log")
+        try:
+            assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
+            while chunk := await process.stdout.read(65_536):
+                log.append(chunk)
+            status = await process.wait()
+        finally:
+            log.close()
+        # What it had started goes with it: the next one must not share a port with it.
+        _signal_group(process.pid, signal.SIGKILL)
+        del self._running[name]
+        self._write_record()
+        return status
+
+    async def _end(self, name: str) -> None:
+        process = self._running[name]
+        with suppress(ProcessLookupError):
+            process.terminate()
+        drain = asyncio.create_task(_drain(process))
+        try:
+            await asyncio.wait_for(process.wait(), PATIENCE_S)
+        except TimeoutError:
+            self._say(f"{name} did not end within {PATIENCE_S:.0f} s and is killed")
+        _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+        drain.cancel()
+
+    def _write_record(self) -> None:
+        RECORD.write_text(json.dumps([process.pid for process in self._running.values()]))
+
+
+def kill_leftovers() -> int:
+    """SIGKILL what a supervisor that was itself killed left behind; returns how many."""
+    try:
+        recorded: list[int] = json.loads(RECORD.read_text())
+    except (OSError, ValueError):
+        return 0
+    found = [pid for pid in recorded if is_alive(pid, mark=MARK)]
+    for pid in found:
+        _signal_group(pid, signal.SIGKILL)
+    RECORD.unlink()
+    return len(found)
+
+
+class _BoundedLog:
+    """A file that starts over when it is full, keeping one predecessor."""
+
+    def __init__(self, path: Path) -> None:
+        self._handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1)
+        self._handler.terminator = ""
+
+    def append(self, chunk: bytes) -> None:
+        text = chunk.decode(errors="replace")
+        self._handler.emit(logging.LogRecord("", logging.INFO, "", 0, text, None, None))
+
+    def close(self) -> None:
+        self._handler.close()
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    # Nobody reads its last words any more, but a full pipe would keep it from ending.
+    if process.stdout is not None:
+        while await process.stdout.read(65_536):
+            pass
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)

@@ -1,0 +1,72 @@
+"""Who is at the other end of a dashboard socket, and may they still be there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
+from django.utils import timezone
+
+from tenants.models import Scope
+from tenants.selectors import actor_for_request, token_from_secret
+
+TOKEN_PROTOCOL = "bearer."  # noqa: S105 (a prefix, not a secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Leave to read one tenant's telemetry. `groups` are told when it may have ended."""
+
+    tenant_id: int
+    groups: tuple[str, ...]
+
+
+def secret_of(scope: dict[str, Any]) -> str | None:
+    """The API token offered at the handshake: a Bearer header, or a subprotocol
+    `bearer.TOKEN` for clients that cannot set headers (browsers)."""
+    for name, value in scope.get("headers", ()):
+        if name == b"authorization":
+            kind, _, secret = value.decode("latin-1").partition(" ")
+            return secret.strip() if kind.lower() == "bearer" else ""
+    for protocol in scope.get("subprotocols", ()):
+        if protocol.startswith(TOKEN_PROTOCOL):
+            return str(protocol[len(TOKEN_PROTOCOL) :])
+    return None
+
+
+def access_of(scope: dict[str, Any]) -> Access | None:
+    """What the handshake's credential is good for at this moment; None: nothing.
+
+    Reads the database anew each time, so that asking again notices a revoked token, an
+    ended session, a removed member and an archived organisation.
+    """
+    secret = secret_of(scope)
+    if secret is not None:
+        return _access_of_token(secret)
+    return _access_of_session(scope)
+
+
+def _access_of_token(secret: str) -> Access | None:
+    token = token_from_secret(secret, now=timezone.now())
+    if token is None or Scope.TELEMETRY_READ not in token.scopes:
+        return None
+    return Access(token.tenant_id, (f"access.tenant.{token.tenant_id}", f"access.token.{token.pk}"))
+
+
+def _access_of_session(scope: dict[str, Any]) -> Access | None:
+    # The handshake's own session object remembers what it once read: read anew.
+    key = scope["session"].session_key if "session" in scope else None
+    if not key:
+        return None
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    request.user = get_user(request)
+    actor = actor_for_request(request)
+    if actor is None or actor.user is None or Scope.TELEMETRY_READ not in actor.scopes:
+        return None
+    tenant_id = actor.tenant.pk
+    return Access(tenant_id, (f"access.tenant.{tenant_id}", f"access.user.{actor.user.pk}"))

@@ -1,0 +1,131 @@
+"""What is true of a fleet now, as the live stream tells it.
+
+One query for the things of a fleet and one for their latest state, never one per thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db import connection
+
+from fleet.models import Fleet, Meter, Vehicle
+from telemetry.models import MeterLatest, VehicleLatest
+from telemetry.patches import METER_VALUES, VEHICLE_VALUES, Patch
+
+ROSTER_SECONDS = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STAMP = ("time", "reading_id", "received_at", "older", "invalid")
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def vehicle_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
+    """Every vehicle of a fleet that is not archived, by name: what it is and its state.
+
+    `{"id", "name", "plate", "kind", "silent_after_s", "state": Patch | None}`
+    """
+    vehicles = (
+        Vehicle.objects.for_tenant(tenant_id)
+        .filter(fleet_id=fleet_id, archived_at=None)
+        .order_by("name", "pk")
+        .values_list("pk", "reference", "name", "plate", "kind", "silent_after_s")
+    )
+    rows = list(vehicles)
+    states = _states(VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, {r[0]: r[1] for r in rows})
+    return [
+        {
+            "id": reference,
+            "name": name,
+            "plate": plate,
+            "kind": kind,
+            "silent_after_s": silent_after_s,
+            "state": states.get(pk),
+        }
+        for pk, reference, name, plate, kind, silent_after_s in rows
+    ]
+
+
+def meter_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
+    """Every meter of a fleet: `{"id", "name", "silent_after_s", "state": Patch | None}`."""
+    meters = (
+        Meter.objects.for_tenant(tenant_id)
+        .filter(fleet_id=fleet_id, archived_at=None)
+        .order_by("name", "pk")
+        .values_list("pk", "reference", "name", "silent_after_s")
+    )
+    rows = list(meters)
+    states = _states(MeterLatest, "meter_id", METER_VALUES, tenant_id, {r[0]: r[1] for r in rows})
+    return [
+        {"id": ref, "name": name, "silent_after_s": silent, "state": states.get(pk)}
+        for pk, ref, name, silent in rows
+    ]
+
+
+def rosters(tenant_id: int, *, fresh: bool = False) -> dict[int, tuple[str, str, str]]:
+    """Each fleet that is not archived: (reference, name, digest of what belongs to it).
+
+    The digest changes when a vehicle or meter comes, goes or is renamed, so that open
+    dashboards notice. Shared by all of them for a few seconds.
+    """
+    key = f"live:rosters:{tenant_id}"
+    known: dict[int, tuple[str, str, str]] | None = None if fresh else cache.get(key)
+    if known is None:
+        known = dict(_read_rosters(tenant_id))
+        cache.set(key, known, ROSTER_SECONDS)
+    return known
+
+
+def _read_rosters(tenant_id: int) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT fleet_id, sum(hashtextextended(line, 0))::text FROM (
+                SELECT fleet_id, concat_ws('|', 'v', id, reference, name, plate, kind,
+                                           silent_after_s) AS line
+                FROM fleet_vehicle WHERE tenant_id = %(tenant)s AND archived_at IS NULL
+                UNION ALL
+                SELECT fleet_id, concat_ws('|', 'm', id, reference, name, silent_after_s)
+                FROM fleet_meter WHERE tenant_id = %(tenant)s AND archived_at IS NULL
+            ) things GROUP BY fleet_id
+            """,
+            {"tenant": tenant_id},
+        )
+        digests: dict[int, str] = dict(cursor.fetchall())
+    fleets = Fleet.objects.for_tenant(tenant_id).filter(archived_at=None).order_by("name", "pk")
+    for pk, reference, name in fleets.values_list("pk", "reference", "name"):
+        yield pk, (reference, name, digests.get(pk, ""))
+
+
+def _states(
+    model: Any, key: str, names: Iterable[str], tenant_id: int, references: dict[int, str]
+) -> dict[int, Patch]:
+    names = tuple(names)
+    rows = model.objects.filter(tenant_id=tenant_id, **{f"{key}__in": references.keys()})
+    return {
+        pk: _patch(references[pk], stamp, dict(zip(names, values, strict=True)))
+        for pk, *stamp, values in (
+            (row[0], *row[1 : 1 + len(_STAMP)], row[1 + len(_STAMP) :])
+            for row in rows.values_list(key, *_STAMP, *names)
+        )
+    }
+
+
+def _patch(reference: str, stamp: list[Any], values: dict[str, Any]) -> Patch:
+    time, reading_id, received_at, older, invalid = stamp
+    sent = {name: value for name, value in values.items() if value is not None}
+    if invalid:
+        sent["invalid"] = invalid
+    return {
+        "id": reference,
+        "time_us": microseconds(time),
+        "reading_id": reading_id,
+        "received_us": microseconds(received_at),
+        "values": sent,
+        "older": older,
+    }

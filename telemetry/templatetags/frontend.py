@@ -1,0 +1,56 @@
+"""What pages need to load their ES modules and icons."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from django import template
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+# Bare names that modules import. Own modules go by name as well, so that every file has
+# the hash of its content in its address and may be cached for ever.
+PACKAGES = {
+    "maplibre-gl": "npm/maplibre-gl.mjs",
+    "@tanstack/virtual-core": "npm/virtual-core/index.mjs",
+}
+# The package imports its parts by relative name.
+RELATIVE = {
+    f"npm/virtual-core/{part}.js": f"npm/virtual-core/{part}.mjs"
+    for part in ("utils", "lazy-measurements", "scroll-classifier", "ios-gesture")
+}
+
+
+@register.simple_tag
+def importmap() -> SafeString:
+    """The import map, for a `<script type="importmap">` with the page's nonce."""
+    imports = {name: static(path) for name, path in PACKAGES.items()}
+    imports |= {settings.STATIC_URL + old: static(new) for old, new in RELATIVE.items()}
+    imports |= {f"outrider/{name}": static(f"js/{name}.mjs") for name in _own_modules()}
+    return mark_safe(json.dumps({"imports": imports}))  # noqa: S308 (addresses of our own)
+
+
+@cache
+def _own_modules() -> list[str]:
+    folder = Path(settings.BASE_DIR) / "static" / "js"
+    return sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.mjs"))
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One icon of lucide, inline, in the colour of the text around it; hidden from readers."""
+    return mark_safe(_icon(name))  # noqa: S308 (a file of a pinned package)
+
+
+@cache
+def _icon(name: str) -> str:
+    path = Path(settings.BASE_DIR) / "node_modules" / "lucide-static" / "icons" / f"{name}.svg"
+    svg = re.sub(r"<!--.*?-->|\s+class=\"[^\"]*\"", "", path.read_text(), flags=re.DOTALL)
+    svg = re.sub(r"\s+", " ", svg.strip())
+    return svg.replace("<svg", '<svg class="icon" aria-hidden="true"', 1)

@@ -1,0 +1,74 @@
+"""Pages of the console."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.views.decorators.http import require_GET, require_POST
+
+from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
+from tenants.models import Organisation, Units, User
+from tenants.selectors import SESSION_TENANT, memberships_of, tenant_for_request
+
+MAP_FILES = ("land-50m", "land-10m", "borders-50m", "borders-10m", "places")
+
+
+@login_required
+@require_GET
+def live(request: HttpRequest) -> HttpResponse:
+    """The fleet on a map, and beside it a list."""
+    organisation = tenant_for_request(request)
+    if organisation is None:
+        return render(request, "telemetry/no_organisation.html", status=403)
+    return render(
+        request,
+        "telemetry/live.html",
+        {
+            "page": "live",
+            "organisation": organisation,
+            "organisations": _organisations(request, organisation),
+            "start": _start(organisation),
+        },
+    )
+
+
+@login_required
+@require_POST
+def switch_organisation(request: HttpRequest) -> HttpResponse:
+    """Work in another of one's organisations from now on."""
+    wanted = request.POST.get("organisation", "")
+    for organisation in _organisations(request, None):
+        if organisation.slug == wanted:
+            request.session[SESSION_TENANT] = organisation.pk
+            return redirect("live")
+    raise Http404
+
+
+def _organisations(request: HttpRequest, current: Organisation | None) -> list[Organisation]:
+    assert isinstance(request.user, User)  # noqa: S101 (login_required; tells the type checker)
+    found = [membership.tenant for membership in memberships_of(request.user)]
+    # Support staff look into an organisation that they are no members of.
+    return found if current is None or current in found else [current, *found]
+
+
+def _start(organisation: Organisation) -> dict[str, Any]:
+    """What the page's modules need to know before the socket has said anything."""
+    return {
+        "socket": "/telemetry",
+        "imperial": organisation.units == Units.IMPERIAL,
+        "map": {
+            "light": settings.MAP_STYLE_URL,
+            "dark": settings.MAP_STYLE_DARK_URL,
+            "worker": static("npm/maplibre-gl-worker.mjs"),
+            "files": {name: static(f"map/{name}.json") for name in MAP_FILES},
+        },
+        "fields": {
+            field.name: {"label": field.label, "unit": field.unit, "kind": field.kind}
+            for field in (*VEHICLE_FIELDS.values(), *METER_FIELDS.values())
+        },
+    }
