@@ -27,6 +27,7 @@ PUBLISHED = {
     "npm/virtual-core/lazy-measurements.mjs": f"{_TANSTACK}/lazy-measurements.js",
     "npm/virtual-core/scroll-classifier.mjs": f"{_TANSTACK}/scroll-classifier.js",
     "npm/virtual-core/ios-gesture.mjs": f"{_TANSTACK}/ios-gesture.js",
+    "npm/htmx.mjs": "node_modules/htmx.org/dist/htmx.esm.min.js",
     "npm/inter.woff2": (
         "node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"
     ),
