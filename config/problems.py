@@ -100,7 +100,7 @@ Described = tuple[str, int, str, dict[str, Any], dict[str, str]]
 def _describe(exc: Exception) -> Described | None:
     match exc:
         case DomainError():
-            return exc.code, exc.status, exc.detail, exc.extra, _retry_header(exc.extra)
+            return exc.code, exc.status, exc.detail, _extra_of(exc), _retry_header(exc.extra)
         case Http404():
             return "not_found", 404, _DETAILS[404], {}, {}
         case PermissionDenied():
@@ -131,6 +131,15 @@ def _describe_refusal(exc: exceptions.APIException) -> Described:
     if isinstance(exc, exceptions.AuthenticationFailed):
         code = str(exc.get_codes())
     return code, status, str(exc.detail), extra, headers
+
+
+def _extra_of(exc: DomainError) -> dict[str, Any]:
+    """A refusal that names a field also lists it, as validation does."""
+    field = exc.extra.get("field")
+    if field is None or "errors" in exc.extra:
+        return exc.extra
+    error = {"field": field, "code": exc.code, "detail": exc.detail}
+    return {**exc.extra, "errors": [error]}
 
 
 def _retry_header(extra: Mapping[str, Any]) -> dict[str, str]:
@@ -186,7 +195,7 @@ class ProblemMiddleware:
             exc.detail,
             request=request,
             headers=_retry_header(exc.extra),
-            **exc.extra,
+            **_extra_of(exc),
         )
 
 

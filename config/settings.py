@@ -210,6 +210,7 @@ MFA_TOTP_ISSUER = "Outrider"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 INVITATION_DAYS = env.int("INVITATION_DAYS", 7)
 """How long the link of an invitation works."""
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -247,6 +248,8 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    # It only asks for empty querysets; `objects` would rightly refuse.
+    "DEFAULT_QUERY_MANAGER": "_default_manager",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.openapi.describe_errors",
@@ -285,6 +288,7 @@ STORAGES = {
         )
     },
 }
+UNFOLD = {"SITE_TITLE": "Outrider", "SITE_HEADER": "Outrider support", "SITE_SYMBOL": "route"}
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
 MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
 """Empty, or out of reach: the page draws its own map of coasts, borders and places."""

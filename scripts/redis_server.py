@@ -71,7 +71,8 @@ class RedisServer:
         if self.is_running():
             self._wait_until_it_answers(None)
             return
-        if port_is_taken(self.port):
+        # Just killed, it may take the kernel a moment to give its port back.
+        if not wait_until(lambda: not port_is_taken(self.port), seconds=2):
             raise ServiceUnavailable(f"Port {self.port} is taken; Redis cannot use it.")
         self._write_configuration()
         process = spawn(

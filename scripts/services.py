@@ -55,9 +55,7 @@ def up() -> list[str]:
             _say(f"Starting {name} on 127.0.0.1:{server.port} …")
             server.start()
             started.append(name)
-        lines = [f"{VARIABLES[name]}={_server(name).url}\n" for name in _embedded()]
-        if not ENVIRONMENT_FILE.exists() or ENVIRONMENT_FILE.read_text() != "".join(lines):
-            write_owned(ENVIRONMENT_FILE, "".join(lines), None)
+        _write_addresses({VARIABLES[name]: _server(name).url for name in _embedded()})
         return started
 
 
@@ -127,6 +125,18 @@ def _ports() -> dict[str, int]:
 
 def _remember(name: str, port: int) -> None:
     write_owned(REMEMBERED, json.dumps(_ports() | {name: port}) + "\n", None)
+
+
+def _write_addresses(embedded: dict[str, str]) -> None:
+    # A line for a service that the environment names today stays for the day it does not.
+    try:
+        before = ENVIRONMENT_FILE.read_text()
+    except FileNotFoundError:
+        before = ""
+    lines = dict(line.split("=", 1) for line in before.splitlines()) | embedded
+    after = "".join(f"{name}={url}\n" for name, url in lines.items())
+    if after != before:
+        write_owned(ENVIRONMENT_FILE, after, None)
 
 
 @contextmanager

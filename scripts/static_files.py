@@ -28,7 +28,10 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     own = [path for path in (CHECKOUT / "static").rglob("*") if path.is_file()]
     # Packages change only with their lock; the settings and finders say what is taken of them.
-    deciding = ("package-lock.json", "requirements.txt", "config/settings.py", "config/finders.py")
+    deciding = (
+        *("package-lock.json", "requirements.txt", "scripts/build_map.mjs"),
+        *("config/settings.py", "config/finders.py"),
+    )
     for path in (*sorted(own), *(CHECKOUT / name for name in deciding)):
         digest.update(f"{path}\0".encode())
         digest.update(_contents(path))

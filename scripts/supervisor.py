@@ -26,6 +26,8 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 SOUND_AFTER_S = 30.0
 PATIENCE_S = 20.0
+# A zombie nobody collects keeps its group; a second is enough for everything else.
+GROUP_POLLS = 100
 
 Say = Callable[[str], None]
 
@@ -98,7 +100,7 @@ class Supervisor:
         finally:
             log.close()
         # What it had started goes with it: the next one must not share a port with it.
-        _signal_group(process.pid, signal.SIGKILL)
+        await _clear_group(process.pid)
         del self._running[name]
         self._write_record()
         return status
@@ -112,7 +114,7 @@ class Supervisor:
             await asyncio.wait_for(process.wait(), PATIENCE_S)
         except TimeoutError:
             self._say(f"{name} did not end within {PATIENCE_S:.0f} s and is killed")
-        _signal_group(process.pid, signal.SIGKILL)
+        await _clear_group(process.pid)
         await process.wait()
         drain.cancel()
 
@@ -155,6 +157,18 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
             pass
 
 
-def _signal_group(leader: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
+async def _clear_group(leader: int) -> None:
+    """SIGKILL what is left of a process group and give the kernel the time to end it."""
+    for _ in range(GROUP_POLLS):
+        if not _signal_group(leader, signal.SIGKILL):
+            return
+        await asyncio.sleep(0.01)
+
+
+def _signal_group(leader: int, number: signal.Signals) -> bool:
+    """False if there is no such group (any more)."""
+    try:
         os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

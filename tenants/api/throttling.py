@@ -71,7 +71,7 @@ def _caller(request: Request) -> str:
     actor = request.auth
     if not isinstance(actor, Actor):
         return f"a{address_of(request._request)}"
-    return f"t{actor.token.pk}" if actor.token else f"u{actor.user.pk if actor.user else 0}"
+    return f"t{actor.token.prefix}" if actor.token else f"u{actor.user.pk if actor.user else 0}"
 
 
 def _rate(text: str) -> tuple[int, int]:

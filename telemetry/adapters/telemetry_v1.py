@@ -1,0 +1,232 @@
+"""Outrider's own device protocol, version 1, as JSON and as MessagePack.
+
+Source: docs/device-protocol.md. A frame is one reading or an array of readings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from telemetry.adapters.decoded import (
+    RAW_LIMIT,
+    Adapter,
+    Addressed,
+    RefusedItem,
+    refuse_item,
+    seq_of,
+    split_array,
+)
+from telemetry.envelope import Envelope, Kind
+from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
+from telemetry.normalise import CONTENT, METER_VALUES, VEHICLE_VALUES, reading_id
+from telemetry.records import SCHEMA_VERSION
+from telemetry.validate import (
+    EARLIEST_US,
+    UNDECODABLE,
+    Alarms,
+    Attributes,
+    Refusal,
+    RefusalCode,
+    Sequence,
+    Time,
+    microseconds,
+    refuse_time,
+    wire_type,
+)
+
+PROTOCOL: Final = "telemetry.v1"
+VERSION: Final = 1
+MAX_BATCH: Final = 500
+"""Readings of one frame; more are refused one by one,"""
+MAX_ITEMS: Final = 10 * MAX_BATCH
+"""and beyond this the frame as a whole."""
+
+_FIELDS = VEHICLE_FIELDS | METER_FIELDS
+_OTHERS: dict[str, Any] = {"alarms": Alarms | None, "attributes": Attributes | None}
+
+
+def _wire(name: str, values: tuple[str, ...]) -> type[msgspec.Struct]:
+    """The schema of one reading: its values first, in the order of the record."""
+    return msgspec.defstruct(
+        name,
+        [
+            *(
+                (value, _OTHERS[value] if value in _OTHERS else wire_type(_FIELDS[value]), None)
+                for value in values
+            ),
+            ("seq", Sequence),
+            ("time", Time),
+            ("schema", int, SCHEMA_VERSION),
+        ],
+        forbid_unknown_fields=True,
+        kw_only=True,
+        gc=False,
+    )
+
+
+_WIRE: Final = {
+    "v": _wire("VehicleWire", VEHICLE_VALUES),
+    "m": _wire("MeterWire", METER_VALUES),
+}
+_VALUES: Final = {"v": len(VEHICLE_VALUES), "m": len(METER_VALUES)}
+
+Form = Literal["json", "msgpack"]
+_DECODERS: Final[dict[str, Any]] = {
+    "json": msgspec.json.Decoder,
+    "msgpack": msgspec.msgpack.Decoder,
+}
+_BARE: Final = {form: decoder().decode for form, decoder in _DECODERS.items()}
+_ARRAY: Final = {form: decoder(list[msgspec.Raw]) for form, decoder in _DECODERS.items()}
+_FRAME: Final = {
+    (form, kind): decoder(wire | list[wire]).decode  # type: ignore[valid-type]
+    for form, decoder in _DECODERS.items()
+    for kind, wire in _WIRE.items()
+}
+_ITEM: Final = {
+    (form, kind): decoder(wire).decode
+    for form, decoder in _DECODERS.items()
+    for kind, wire in _WIRE.items()
+}
+
+
+class FrameTooLarge(Exception):
+    """A frame that is not even taken apart: close 4413."""
+
+
+class Frame(NamedTuple):
+    """A decoded frame: what to append, what to refuse, and how far the device has come.
+
+    `seq` is the highest among the records, `through` the highest among all items; both None
+    where there is none.
+    """
+
+    records: list[bytes]
+    refused: list[RefusedItem]
+    seq: int | None
+    through: int | None
+
+
+class Reader:
+    """Reads the frames of one connected device."""
+
+    def __init__(self, envelope: Envelope, form: Form, tolerance_us: int) -> None:
+        kind = envelope.speaker.kind
+        self._envelope = envelope
+        self._decode = _FRAME[form, kind]
+        self._decode_item = _ITEM[form, kind]
+        self._decode_bare = _BARE[form]
+        self._array = _ARRAY[form]
+        self._type = _WIRE[kind]
+        self._kind = kind
+        self._tolerance_us = tolerance_us
+
+    def read(self, frame: bytes | str, now_us: int) -> Frame:
+        """Answer for every reading of a frame. Raises FrameTooLarge, and nothing else."""
+        try:
+            decoded = self._decode(frame)
+        except UNDECODABLE as error:
+            return self._item_by_item(frame, now_us, error)
+        if type(decoded) is self._type:
+            record = self._record(decoded, now_us)
+            if type(record) is bytes:
+                return Frame([record], _NONE_REFUSED, decoded.seq, decoded.seq)
+        elif 0 < len(decoded) <= MAX_BATCH:
+            records = [self._record(item, now_us) for item in decoded]
+            if Refusal not in map(type, records):
+                seq = max([item.seq for item in decoded])
+                return Frame(records, _NONE_REFUSED, seq, seq)  # type: ignore[arg-type]
+        return self._item_by_item(frame, now_us, None)
+
+    def _record(self, item: Any, now_us: int) -> bytes | Refusal:
+        canonical = _canonical(item, self._kind, now_us + self._tolerance_us)
+        if type(canonical) is Refusal:
+            return canonical
+        time_us, content = canonical
+        return self._envelope.record(time_us, now_us, reading_id(content), content)
+
+    def _item_by_item(self, frame: bytes | str, now_us: int, error: Exception | None) -> Frame:
+        """The slow way round, for a frame that has something wrong with it."""
+        raw = frame.encode(errors="replace") if isinstance(frame, str) else bytes(frame)
+        try:
+            items = split_array(raw, self._array)
+        except UNDECODABLE:
+            items = [raw]
+        else:
+            if not items or len(items) > MAX_BATCH:
+                return self._refuse_size(raw, items)
+        records: list[bytes] = []
+        refused: list[RefusedItem] = []
+        seqs: list[int] = []
+        for item in items:
+            try:
+                decoded = self._decode_item(item)
+            except UNDECODABLE as problem:
+                refused.append(refuse_item(problem, item, self._decode_bare))
+                continue
+            record = self._record(decoded, now_us)
+            if type(record) is bytes:
+                records.append(record)
+                seqs.append(decoded.seq)
+            else:
+                refused.append(RefusedItem.of(record, item, decoded.seq))  # type: ignore[arg-type]
+        seq = max(seqs, default=None)
+        through = max([*seqs, *(r.seq for r in refused if r.seq is not None)], default=None)
+        return Frame(records, refused, seq, through)
+
+    def _refuse_size(self, raw: bytes, items: list[bytes]) -> Frame:
+        """Refuse every item of a frame that holds too many, or none."""
+        if not items:
+            refusal = Refusal(RefusalCode.MALFORMED, "", "the array is empty")
+            return Frame([], [RefusedItem.of(refusal, raw)], None, None)
+        if len(items) > MAX_ITEMS:
+            raise FrameTooLarge(f"{len(items)} items in a frame")
+        refusal = Refusal(
+            RefusalCode.TOO_LARGE, "", f"{len(items)} readings in a frame: at most {MAX_BATCH}"
+        )
+        refused = [RefusedItem.of(refusal, item, self._seq_of(item)) for item in items]
+        through = max((r.seq for r in refused if r.seq is not None), default=None)
+        return Frame([], refused, None, through)
+
+    def _seq_of(self, item: bytes) -> int | None:
+        try:
+            return seq_of(self._decode_bare(item))
+        except UNDECODABLE:
+            return None
+
+
+def _canonical(item: Any, kind: Kind, latest_us: int) -> tuple[int, bytes] | Refusal:
+    """Time and canonical content of an item that fits the schema."""
+    if item.schema != SCHEMA_VERSION:
+        return Refusal(
+            RefusalCode.UNSUPPORTED_SCHEMA, "schema", f"this server reads schema {SCHEMA_VERSION}"
+        )
+    time_us = microseconds(item.time)
+    if not EARLIEST_US <= time_us <= latest_us:
+        return refuse_time(time_us)
+    content = CONTENT[kind](msgspec.structs.astuple(item)[: _VALUES[kind]])
+    return (time_us, content) if type(content) is bytes else content  # type: ignore[return-value]
+
+
+_NONE_REFUSED: list[RefusedItem] = []
+
+
+def _reading_again(form: Form) -> Any:
+    def read(raw: bytes, kind: Kind | None, now_us: int, tolerance_us: int) -> Addressed | Refusal:
+        if kind is None:
+            return Refusal(RefusalCode.MALFORMED, "", "the device speaks for nothing now")
+        try:
+            item = _ITEM[form, kind](raw)
+        except UNDECODABLE as error:
+            return refuse_item(error, raw, _BARE[form]).refusal
+        canonical = _canonical(item, kind, now_us + tolerance_us)
+        if type(canonical) is Refusal:
+            return canonical
+        return Addressed(kind, "", "", *canonical)
+
+    return read
+
+
+JSON = Adapter("telemetry.v1.json", PROTOCOL, VERSION, _reading_again("json"))
+MSGPACK = Adapter("telemetry.v1.msgpack", PROTOCOL, VERSION, _reading_again("msgpack"))
