@@ -173,6 +173,22 @@ TELEMETRY_STORED_MAX_BYTES = env.int("TELEMETRY_STORED_MAX_BYTES", 256 * 1024 * 
 """Bound of one partition of the stored log; beyond it the oldest entries go."""
 TELEMETRY_QUARANTINE_LOG_MAX_BYTES = env.int("TELEMETRY_QUARANTINE_LOG_MAX_BYTES", 64 * 1024 * 1024)
 """Bound of the log that carries refusals to their table; beyond it the edge pushes back."""
+TELEMETRY_WRITER_BATCH = env.int("TELEMETRY_WRITER_BATCH", 5000)
+"""About how many readings one transaction of the writer stores when there is a backlog."""
+TELEMETRY_WRITER_LINGER_MS = env.int("TELEMETRY_WRITER_LINGER_MS", 20)
+"""The writer begins a transaction no more often than this."""
+TELEMETRY_DEVICE_WINDOW = env.int("TELEMETRY_DEVICE_WINDOW", 2000)
+"""Readings a device may have unacknowledged in flight before its socket is no longer read."""
+TELEMETRY_DEVICE_MAX_RATE = env.int("TELEMETRY_DEVICE_MAX_RATE", 5000)
+"""Readings per second and connection; two seconds' worth may come at once; then close 4429."""
+TELEMETRY_DEVICE_MAX_REFUSALS = env.int("TELEMETRY_DEVICE_MAX_REFUSALS", 200)
+"""Refused readings per second and connection; ten seconds' worth may come at once."""
+TELEMETRY_DEVICE_IDLE_S = env.int("TELEMETRY_DEVICE_IDLE_S", 600)
+"""Seconds of silence after which a device's socket is closed with 4408."""
+TELEMETRY_DEVICE_RECONCILE_S = env.float("TELEMETRY_DEVICE_RECONCILE_S", 5.0)
+"""How often a process checks its open sockets against credentials and newer connections."""
+TELEMETRY_HTTP_TIMEOUT_S = env.float("TELEMETRY_HTTP_TIMEOUT_S", 5.0)
+"""How long HTTP ingest waits for the durable append before it answers 503."""
 TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)
 """How far ahead of the server a device's clock may run before its reading is refused."""
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 3650)

@@ -299,6 +299,22 @@ class PartitionedLog:
         """The next entries nobody in the group has had; waits up to `block_ms` (1…5,000)."""
         return self._read(partition, group, ">", count, block_ms)
 
+    def read_any(
+        self, partitions: Sequence[int], group: str, *, count: int, block_ms: int
+    ) -> dict[int, list[Entry]]:
+        """`read` of several partitions at once, up to `count` entries of each."""
+        by_stream = {self.keys(partition)[0]: partition for partition in partitions}
+        reply: Any = sync_client().xreadgroup(
+            group, OWNER, dict.fromkeys(by_stream, ">"), count=count, block=block_ms
+        )
+        return {
+            by_stream[stream.decode()]: [
+                Entry(entry_id.decode(), values[b"b"], int(values[b"n"]))
+                for entry_id, values in found
+            ]
+            for stream, found in reply or ()
+        }
+
     def read_pending(self, partition: int, group: str, *, count: int) -> list[Entry]:
         """What was delivered to the group and not acknowledged, oldest first.
 

@@ -66,11 +66,14 @@ class Store:
         for states in self._states.values():
             states.clear()
 
-    def store(self, readings: Sequence[Reading], *, redelivered: bool = False) -> list[Reading]:
+    def store(
+        self, readings: Sequence[Reading], *, redelivered: bool = False, trusting: bool = True
+    ) -> list[Reading]:
         """Store a batch and return the readings that were new, in the order given.
 
         `redelivered`: an earlier attempt may have stored them, so that one found in place
-        does not count as a duplicate of the device. Raises what psycopg raises, and
+        does not count as a duplicate of the device. Not `trusting`: look every reading up, even
+        those that seem to be ahead. Raises what psycopg raises, and
         ValueError, TypeError, OverflowError or struct.error for a value no column can hold;
         then nothing of the batch is stored.
         """
@@ -78,31 +81,35 @@ class Store:
         try:
             for part in by_days(readings):
                 with self._connection.transaction(), self._connection.cursor() as cursor:
-                    new += self._store(cursor, part, redelivered)
+                    new += self._store(cursor, part, redelivered, trusting)
         except BaseException:
             self.forget()
             raise
         return new
 
     def _store(
-        self, cursor: psycopg.Cursor[Any], readings: Sequence[Reading], redelivered: bool
+        self,
+        cursor: psycopg.Cursor[Any],
+        readings: Sequence[Reading],
+        redelivered: bool,
+        trusting: bool,
     ) -> list[Reading]:
         devices = health.BatchHealth()
         new: set[int] = set()
-        for kind in ("v", "m"):
-            mine = [reading for reading in readings if isinstance(reading, self._record(kind))]
-            if mine:
-                new |= self._store_kind(cursor, kind, mine, devices, redelivered)
+        for kind, tables in self._tables.items():
+            record = tables.subject.record
+            places = [at for at, reading in enumerate(readings) if isinstance(reading, record)]
+            if places:
+                mine = [readings[at] for at in places]
+                stored = self._store_kind(cursor, kind, mine, devices, redelivered, trusting)
+                new.update(places[at] for at in stored)
         rows = devices.rows()
         if rows:
             copy(cursor, "stage_health", self._health, rows)
             cursor.execute(health.UPSERT)
         if len(new) == len(readings):
             return list(readings)
-        return [reading for reading in readings if id(reading) in new]
-
-    def _record(self, kind: str) -> type[Any]:
-        return self._tables[kind].subject.record
+        return [reading for at, reading in enumerate(readings) if at in new]
 
     def _store_kind(
         self,
@@ -111,26 +118,28 @@ class Store:
         readings: Sequence[Reading],
         devices: health.BatchHealth,
         redelivered: bool,
+        trusting: bool,
     ) -> set[int]:
-        """Store readings of one kind; returns the `id()`s of those that were new."""
+        """Store readings of one kind; returns the places of those that were new."""
         tables = self._tables[kind]
         key_at = tables.merge.key_at
         rows = [msgspec.structs.astuple(reading)[1:] for reading in readings]
         states = self._states_of(cursor, kind, {row[key_at] for row in rows})
-        ahead, unknown = self._split(rows, tables, states)
+        if trusting:
+            ahead, unknown = self._split(rows, tables, states)
+        else:
+            ahead, unknown = [], list(range(len(rows)))
         fresh = [rows[at] for at in ahead]
-        accepted = [readings[at] for at in ahead]
         if ahead:
             fresh.sort(key=lambda row: row[key_at])
             tables.append(cursor, fresh)
-        devices.count(accepted, outcome=health.ACCEPTED)
-        new = {id(reading) for reading in accepted}
+        devices.count([readings[at] for at in ahead], outcome=health.ACCEPTED)
+        new = set(ahead)
         if unknown:
             found = self._append_unknown(cursor, tables, rows, unknown)
-            late = [readings[at] for at in unknown if at in found]
-            fresh += [rows[at] for at in unknown if at in found]
-            new.update(map(id, late))
-            devices.count(late, outcome=health.LATE)
+            new |= found
+            fresh += [rows[at] for at in found]
+            devices.count([readings[at] for at in found], outcome=health.LATE)
             if not redelivered:
                 repeated = [readings[at] for at in unknown if at not in found]
                 devices.count(repeated, outcome=health.DUPLICATE)
