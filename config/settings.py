@@ -80,6 +80,8 @@ INSTALLED_APPS = [
 ]
 
 if PROCESS == "ingest":
+    # No page is served here; allauth insists on its middleware wherever it is installed.
+    INSTALLED_APPS = [app for app in INSTALLED_APPS if not app.startswith("allauth")]
     MIDDLEWARE = ["config.problems.ProblemMiddleware"]
     ROOT_URLCONF = "config.urls_ingest"
 else:
