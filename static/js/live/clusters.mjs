@@ -1,0 +1,81 @@
+// What is too close to be told apart becomes one ring that says how many of which status.
+import { STATUSES } from "outrider/live/status";
+
+const CELL_PX = 58;
+
+/** Things at a place from how many on become a cluster: the closer the view, the more. */
+const crowd = (zoom) => (zoom < 8 ? 2 : zoom < 11 ? 4 : 8);
+
+/** {clusters, single} of the places in sight. The cells lie fast in the world, not on the
+ * screen, so that a cluster does not flicker when the map is moved. */
+export function gather(places, frame, selected) {
+  const level = 2 ** (Math.floor(frame.zoom * 2) / 2);
+  const cells = 512 * level / CELL_PX;
+  const inCell = new Map();
+  const single = [];
+  for (const place of places) {
+    if (place.thing.key === selected) {
+      single.push(place);
+      continue;
+    }
+    const { x, y } = place.thing.shown;
+    const cell = Math.floor(x * cells) * 1e7 + Math.floor(y * cells);
+    const there = inCell.get(cell);
+    if (there) there.push(place);
+    else inCell.set(cell, [place]);
+  }
+  const clusters = [];
+  const least = crowd(frame.zoom);
+  for (const there of inCell.values()) {
+    if (there.length < least) single.push(...there);
+    else clusters.push(cluster(there));
+  }
+  return { clusters, single };
+}
+
+function cluster(places) {
+  let [x, y, level] = [0, 0, 0];
+  const counts = {};
+  for (const place of places) {
+    x += place.x;
+    y += place.y;
+    level = Math.max(level, place.thing.level);
+    counts[place.thing.status] = (counts[place.thing.status] ?? 0) + 1;
+  }
+  const n = places.length;
+  return { x: x / n, y: y / n, count: n, counts, level, radius: 13 + Math.min(13, Math.log2(n) * 1.9), things: places.map((p) => p.thing) };
+}
+
+export function drawClusters(c, clusters, colours) {
+  c.textAlign = "center";
+  c.textBaseline = "middle";
+  for (const { x, y, count, counts, radius, level } of clusters) {
+    c.beginPath();
+    c.arc(x, y, radius + 2.5, 0, 7);
+    c.fillStyle = colours.panel;
+    c.fill();
+    let from = -Math.PI / 2;
+    for (const status of STATUSES) {
+      if (!counts[status]) continue;
+      const to = from + (counts[status] / count) * 2 * Math.PI;
+      c.beginPath();
+      c.arc(x, y, radius - 0.5, from, to);
+      c.lineWidth = 4;
+      c.strokeStyle = colours[status];
+      c.stroke();
+      from = to;
+    }
+    c.fillStyle = colours.text;
+    c.font = `650 ${count > 999 ? 11 : 12.5}px "Inter Variable", sans-serif`;
+    c.fillText(count > 9999 ? `${Math.round(count / 1000)}k` : count, x, y + 0.5);
+    if (!level) continue;
+    c.beginPath();
+    c.arc(x + radius * 0.72, y - radius * 0.72, 4.5, 0, 7);
+    c.fillStyle = level > 1 ? colours.critical : colours.warning;
+    c.fill();
+    c.lineWidth = 1.5;
+    c.strokeStyle = colours.panel;
+    c.stroke();
+  }
+  c.textBaseline = "alphabetic";
+}

@@ -1,0 +1,42 @@
+// Degrees as thin lines with their numbers at the rim: where one is, also without a street map.
+
+const STEPS = [30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
+const APART_PX = 130;
+
+const lonOf = (x) => x * 360 - 180;
+const latOf = (y) => (Math.atan(Math.exp((0.5 - y) * 2 * Math.PI)) * 360) / Math.PI - 90;
+const xOf = (lon) => (lon + 180) / 360;
+const yOf = (lat) => 0.5 - Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360)) / (2 * Math.PI);
+
+export function drawGraticule(c, frame, colours) {
+  const { scale, left, top, width, height } = frame;
+  const perDegree = scale / 360;
+  const step = STEPS.findLast((s) => s * perDegree >= APART_PX) ?? STEPS[0];
+  const digits = Math.max(0, Math.ceil(-Math.log10(step)));
+  c.strokeStyle = colours.grid;
+  c.lineWidth = 1;
+  c.fillStyle = colours.place;
+  c.globalAlpha = 0.9;
+  c.font = '10px "Inter Variable", sans-serif';
+  c.beginPath();
+  c.textAlign = "center";
+  const west = Math.max(-180, lonOf(-left / scale));
+  const east = Math.min(180, lonOf((width - left) / scale));
+  for (let lon = Math.ceil(west / step) * step; lon <= east; lon += step) {
+    const x = Math.round(xOf(lon) * scale + left) + 0.5;
+    c.moveTo(x, 0);
+    c.lineTo(x, height);
+    c.fillText(`${Math.abs(lon).toFixed(digits)}° ${lon < 0 ? "W" : "E"}`, x, 13);
+  }
+  c.textAlign = "left";
+  const north = Math.min(85, latOf(-top / scale));
+  const south = Math.max(-85, latOf((height - top) / scale));
+  for (let lat = Math.ceil(south / step) * step; lat <= north; lat += step) {
+    const y = Math.round(yOf(lat) * scale + top) + 0.5;
+    c.moveTo(0, y);
+    c.lineTo(width, y);
+    c.fillText(`${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}`, 6, y - 4);
+  }
+  c.stroke();
+  c.globalAlpha = 1;
+}

@@ -1,0 +1,245 @@
+// The fleet, drawn on a canvas over the map: what a frame costs depends on what is in sight,
+// not on how many vehicles there are, and nothing is handed to the map when one moves.
+import { SHAPES } from "outrider/live/marks";
+import { colour } from "outrider/live/basemap";
+import { drawClusters, gather } from "outrider/live/clusters";
+import { drawGraticule } from "outrider/live/graticule";
+
+const SIZE = 22;
+const GLIDE_MS = [250, 1600];
+const JUMP_M = 3000;
+const EARTH_M = 40_075_016;
+const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land"];
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Symbols {
+  constructor(map, canvas) {
+    this.map = map;
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.things = [];
+    this.drawn = [];
+    this.clusters = [];
+    this.gliding = new Set();
+    this.repaint();
+    // On the map's own frames, so that ground and fleet never come apart.
+    map.on("render", () => this.draw());
+  }
+
+  /** Colours changed with the theme. */
+  repaint() {
+    this.colours = Object.fromEntries(COLOURS.map((name) => [name, colour(name === "no_data" ? "offline" : name)]));
+    this.sprites = {};
+    this.invalidate();
+  }
+
+  /** Show these; `selected` stands out. */
+  show(things, selected) {
+    this.things = things;
+    this.selected = selected;
+    for (const thing of things) if (thing.retarget) this.#aim(thing);
+    this.invalidate();
+  }
+
+  invalidate() {
+    if (this.asked) return;
+    this.asked = true;
+    requestAnimationFrame((now) => {
+      this.asked = false;
+      this.draw(now);
+    });
+  }
+
+  draw() {
+    const now = performance.now();
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const ratio = devicePixelRatio || 1;
+    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = Math.round(height * ratio);
+    }
+    const c = this.context;
+    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.clearRect(0, 0, width, height);
+    this.frame = this.#projection(width, height);
+    drawGraticule(c, this.frame, this.colours);
+    this.#glide(now);
+    const inSight = this.#inSight();
+    this.#drawTrails(c, inSight);
+    const { clusters, single } = gather(inSight, this.frame, this.selected);
+    this.clusters = clusters;
+    this.drawn = single;
+    drawClusters(c, clusters, this.colours);
+    for (const place of single) if (place.thing.key !== this.selected) this.#drawSymbol(c, place);
+    const chosen = single.find((place) => place.thing.key === this.selected);
+    if (chosen) this.#drawChosen(c, chosen);
+    if (this.gliding.size) this.invalidate();
+  }
+
+  /** What is under a point of the map: {thing} or {cluster} or null. */
+  at(point, reach = 17) {
+    let best = null;
+    for (const place of this.drawn) {
+      const distance = Math.hypot(place.x - point.x, place.y - point.y);
+      if (distance <= (best?.distance ?? reach)) best = { thing: place.thing, distance, x: place.x, y: place.y };
+    }
+    for (const cluster of this.clusters) {
+      const distance = Math.hypot(cluster.x - point.x, cluster.y - point.y);
+      if (distance <= cluster.radius + 3 && distance < (best?.distance ?? Infinity)) best = { cluster, distance, x: cluster.x, y: cluster.y };
+    }
+    return best;
+  }
+
+  #projection(width, height) {
+    const center = this.map.getCenter();
+    const middle = this.map.project(center);
+    const scale = 512 * 2 ** this.map.getZoom();
+    const cx = (center.lng + 180) / 360;
+    const cy = 0.5 - Math.log(Math.tan(Math.PI / 4 + (center.lat * Math.PI) / 360)) / (2 * Math.PI);
+    return { width, height, scale, zoom: this.map.getZoom(), left: middle.x - cx * scale, top: middle.y - cy * scale };
+  }
+
+  // From where it is seen now to where it is: as long as it took to send, within bounds.
+  #aim(thing) {
+    thing.retarget = false;
+    const { shown } = thing;
+    const jump = shown && Math.hypot(thing.x - shown.x, thing.y - shown.y) * EARTH_M;
+    const heading = thing.state.values.heading_deg ?? null;
+    if (!shown || jump > JUMP_M || still.matches || document.hidden) {
+      thing.shown = { x: thing.x, y: thing.y, heading };
+      this.gliding.delete(thing);
+      return;
+    }
+    const duration = Math.min(GLIDE_MS[1], Math.max(GLIDE_MS[0], (thing.gapS || 1) * 1000));
+    thing.glide = { from: { ...shown }, heading, start: performance.now(), duration };
+    this.gliding.add(thing);
+  }
+
+  #glide(now) {
+    for (const thing of this.gliding) {
+      const { from, heading, start, duration } = thing.glide;
+      const t = Math.min(1, (now - start) / duration);
+      thing.shown.x = from.x + (thing.x - from.x) * t;
+      thing.shown.y = from.y + (thing.y - from.y) * t;
+      if (heading == null || from.heading == null) thing.shown.heading = heading;
+      else thing.shown.heading = from.heading + ((((heading - from.heading) % 360) + 540) % 360 - 180) * Math.min(1, t * 2);
+      if (t === 1) this.gliding.delete(thing);
+    }
+  }
+
+  #inSight() {
+    const { scale, left, top, width, height } = this.frame;
+    const places = [];
+    for (const thing of this.things) {
+      const { shown } = thing;
+      if (!shown) continue;
+      const x = shown.x * scale + left;
+      const y = shown.y * scale + top;
+      if (x > -40 && y > -40 && x < width + 40 && y < height + 40) places.push({ thing, x, y });
+    }
+    return places;
+  }
+
+  #drawTrails(c, places) {
+    if (this.frame.zoom < 8.5) return;
+    c.lineJoin = c.lineCap = "round";
+    for (const { thing, x, y } of places) {
+      const chosen = thing.key === this.selected;
+      if (thing.trail.length < 2 || (!chosen && thing.status !== "moving")) continue;
+      c.strokeStyle = chosen ? this.colours.accent : this.colours.moving;
+      c.globalAlpha = chosen ? 0.85 : 0.26;
+      c.lineWidth = chosen ? 4 : 2;
+      this.#line(c, thing.trail, x, y, thing);
+    }
+    c.globalAlpha = 1;
+  }
+
+  // Up to where the symbol is seen, which may still be on its way to the last point.
+  #line(c, trail, x, y, thing) {
+    const { scale, left, top } = this.frame;
+    const points = this.gliding.has(thing) ? trail.length - 1 : trail.length;
+    c.beginPath();
+    for (let i = 0; i < points; i++) {
+      const px = trail[i][1] * scale + left;
+      const py = trail[i][2] * scale + top;
+      // A stretch that was not reported is not drawn as if it had been driven straight.
+      if (i && trail[i][0] - trail[i - 1][0] < 120e6) c.lineTo(px, py);
+      else c.moveTo(px, py);
+    }
+    c.lineTo(x, y);
+    c.stroke();
+  }
+
+  #drawSymbol(c, { thing, x, y }, size = SIZE) {
+    const turn = thing.status === "moving" && thing.shown.heading != null;
+    const status = thing.status === "moving" && !turn ? "parked" : thing.status;
+    const sprite = this.#sprite(status, thing.status, size, thing.state?.values.invalid?.includes("position"));
+    c.save();
+    c.translate(x, y);
+    if (turn) c.rotate((thing.shown.heading * Math.PI) / 180);
+    c.drawImage(sprite, -sprite.width / 4, -sprite.height / 4, sprite.width / 2, sprite.height / 2);
+    c.restore();
+    if (thing.level && this.frame.zoom >= 8) {
+      c.fillStyle = thing.level > 1 ? this.colours.critical : this.colours.warning;
+      c.strokeStyle = this.colours.panel;
+      c.lineWidth = 1.5;
+      c.beginPath();
+      c.arc(x + size * 0.42, y - size * 0.42, 4, 0, 7);
+      c.fill();
+      c.stroke();
+    }
+  }
+
+  #drawChosen(c, place) {
+    c.fillStyle = this.colours.accent;
+    c.globalAlpha = 0.2;
+    c.beginPath();
+    c.arc(place.x, place.y, 23, 0, 7);
+    c.fill();
+    c.globalAlpha = 1;
+    this.#drawSymbol(c, place, 29);
+    this.#label(c, place.thing.name, place.x, place.y + 36);
+  }
+
+  #label(c, text, x, y) {
+    c.font = '600 12px "Inter Variable", sans-serif';
+    c.textAlign = "center";
+    c.lineJoin = "round";
+    c.lineWidth = 4;
+    c.strokeStyle = this.colours.panel;
+    c.strokeText(text, x, y);
+    c.fillStyle = this.colours.text;
+    c.fillText(text, x, y);
+  }
+
+  // Drawn once at twice the size, then only copied. Hollow: where it is is not known for sure.
+  #sprite(shape, status, size, hollow) {
+    const name = `${shape}/${status}/${size}/${hollow}`;
+    if (this.sprites[name]) return this.sprites[name];
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = (size + 8) * 2;
+    const c = canvas.getContext("2d");
+    const scale = (size * 2 * (shape === "moving" ? 1 : 0.8)) / 24;
+    c.translate(canvas.width / 2, canvas.height / 2);
+    c.scale(scale, scale);
+    c.translate(-12, -12);
+    const { path, filled, dashed } = SHAPES[shape];
+    const outline = new Path2D(path);
+    c.lineJoin = "round";
+    if (filled && !hollow) {
+      c.lineWidth = 5;
+      c.strokeStyle = this.colours.panel;
+      c.stroke(outline);
+      c.fillStyle = this.colours[status];
+      c.fill(outline);
+    } else {
+      c.fillStyle = this.colours.panel;
+      c.fill(outline);
+      if (dashed || hollow) c.setLineDash([4, 3]);
+      c.lineWidth = 3.6;
+      c.strokeStyle = this.colours[status];
+      c.stroke(outline);
+    }
+    return (this.sprites[name] = canvas);
+  }
+}
