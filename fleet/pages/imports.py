@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from fleet.imports import Plan, apply_import, form_fields, plan_import
 from fleet.models import Device
-from fleet.pages.kinds import Kind
+from fleet.pages.kinds import FLEETS, Kind
 from fleet.spreadsheets import csv_lines, read_table
 from tenants import crypto
 from tenants.errors import DomainError
@@ -42,7 +42,7 @@ class FileForm(forms.Form):
 
 
 class Import(MemberPage):
-    kind: ClassVar[Kind]
+    kind: ClassVar[Kind] = FLEETS
     scopes = {"GET": Scope.FLEET_WRITE, "POST": Scope.FLEET_WRITE}
     template_name = "things/import.html"
 

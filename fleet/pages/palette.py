@@ -69,4 +69,4 @@ def address_of(kind: str, reference: str) -> str:
     try:
         return reverse(kind, args=[reference])
     except NoReverseMatch:
-        return reverse(f"{kind}-edit", args=[reference])
+        return reverse(f"{kind}-dark", args=[reference])

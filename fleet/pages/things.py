@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from fleet.forms import fleets_in_service, initial_of
 from fleet.models import Referenced
-from fleet.pages.kinds import DEVICES, METERS, Kind
+from fleet.pages.kinds import DEVICES, FLEETS, METERS, Kind
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage, refused
@@ -20,7 +20,7 @@ from tenants.pages import MemberPage, refused
 class ThingPage(MemberPage):
     """A page about one kind; `reference` of the row arrives as `<noun>_id`."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[Kind] = FLEETS
 
     @property
     def row(self) -> Any:

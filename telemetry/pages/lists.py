@@ -319,7 +319,7 @@ class Fleets(ThingList):
 class Export(MemberPage):
     """What the list shows, all pages of it, as CSV or XLSX."""
 
-    listing: ClassVar[type[ThingList]]
+    listing: ClassVar[type[ThingList]] = Vehicles
     scopes = {"GET": Scope.FLEET_READ}
 
     def get(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:

@@ -27,7 +27,7 @@ Number = int | float | Decimal
 @register.filter
 def moment(value: datetime | None, organisation: Organisation | None = None) -> SafeString | str:
     """`21 Nov 2026, 10:42:18` in the organisation's zone, UTC on hover."""
-    if value is None:
+    if _missing(value):
         return DASH
     local = value.astimezone(_zone(organisation))
     return format_html(
@@ -41,7 +41,7 @@ def moment(value: datetime | None, organisation: Organisation | None = None) -> 
 @register.filter
 def day(value: datetime | None, organisation: Organisation | None = None) -> SafeString | str:
     """`21 Nov 2026` in the organisation's zone, UTC on hover."""
-    if value is None:
+    if _missing(value):
         return DASH
     local = value.astimezone(_zone(organisation))
     return format_html(
@@ -55,7 +55,7 @@ def day(value: datetime | None, organisation: Organisation | None = None) -> Saf
 @register.filter
 def ago(value: datetime | None, organisation: Organisation | None = None) -> SafeString | str:
     """`3 min ago`, with the moment in the organisation's zone and in UTC on hover."""
-    if value is None:
+    if _missing(value):
         return DASH
     local = value.astimezone(_zone(organisation))
     seconds = (timezone.now() - value).total_seconds()
@@ -76,7 +76,7 @@ def ago(value: datetime | None, organisation: Organisation | None = None) -> Saf
 @register.filter
 def duration(seconds: Number | None) -> str:
     """`850 ms`, `4.2 s`, `12 min`, `3 h 10 min`, `5 days`."""
-    if seconds is None:
+    if _missing(seconds):
         return DASH
     s = float(seconds)
     if abs(s) < 1:
@@ -97,13 +97,13 @@ def duration(seconds: Number | None) -> str:
 @register.filter
 def milliseconds(value: Number | None) -> str:
     """A duration that is kept in milliseconds."""
-    return DASH if value is None else duration(float(value) / 1000)
+    return DASH if _missing(value) else duration(float(value) / 1000)
 
 
 @register.filter
 def distance(km: Number | None, organisation: Organisation | None = None) -> str:
     """Kilometres, or miles by preference."""
-    if km is None:
+    if _missing(km):
         return DASH
     if _imperial(organisation):
         return f"{float(km) / KM_PER_MILE:,.1f} mi"
@@ -113,7 +113,7 @@ def distance(km: Number | None, organisation: Organisation | None = None) -> str
 @register.filter
 def speed(kmh: Number | None, organisation: Organisation | None = None) -> str:
     """Kilometres or miles an hour."""
-    if kmh is None:
+    if _missing(kmh):
         return DASH
     if _imperial(organisation):
         return f"{float(kmh) / KM_PER_MILE:.0f} mph"
@@ -123,7 +123,7 @@ def speed(kmh: Number | None, organisation: Organisation | None = None) -> str:
 @register.filter
 def temperature(celsius: Number | None, organisation: Organisation | None = None) -> str:
     """Degrees Celsius or Fahrenheit."""
-    if celsius is None:
+    if _missing(celsius):
         return DASH
     if _imperial(organisation):
         return f"{float(celsius) * 9 / 5 + 32:.1f} °F"
@@ -133,12 +133,17 @@ def temperature(celsius: Number | None, organisation: Organisation | None = None
 @register.filter
 def count(value: Number | None) -> str:
     """A whole number with its thousands apart."""
-    return DASH if value is None else f"{value:,}"
+    return DASH if _missing(value) else f"{value:,}"
 
 
 @register.filter
 def or_dash(value: object) -> object:
     return DASH if value in (None, "") else value
+
+
+def _missing(value: object) -> bool:
+    # A template hands "" on where what it looked into was not there.
+    return value is None or value == ""
 
 
 def _zone(organisation: Organisation | None) -> ZoneInfo:
@@ -151,3 +156,31 @@ def _imperial(organisation: Organisation | None) -> bool:
 
 def _iso(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser_name(agent: str) -> str:
+    """`Firefox on Linux` of a User-Agent; the first words of one that is not known."""
+    browser = next((name for mark, name in BROWSERS if mark in agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in agent), "")
+    if browser and system:
+        return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return browser or agent[:40] or gettext("Unknown")
