@@ -130,6 +130,22 @@ def temperature(celsius: Number | None, organisation: Organisation | None = None
     return f"{celsius:.1f} °C"
 
 
+DIGITS = {"km/h": 0, "%": 0, "km": 1, "°C": 1, "V": 1, "A": 1, "kW": 1, "kWh": 2, "°": 5, "m": 0}
+
+
+@register.simple_tag
+def reading(value: object, unit: str = "", organisation: Organisation | None = None) -> str:
+    """A reported value with its unit, as the organisation prefers it."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if not isinstance(value, int | float | Decimal):
+        return str(value)
+    convert = {"km": distance, "km/h": speed, "°C": temperature}.get(unit)
+    if convert is not None:
+        return convert(value, organisation)
+    return f"{value:,.{DIGITS.get(unit, 0)}f} {unit}".rstrip()
+
+
 @register.filter
 def count(value: Number | None) -> str:
     """A whole number with its thousands apart."""
