@@ -51,9 +51,7 @@ class Quality(MemberPage):
             tenant_id=self.tenant.pk, received_at__gte=since
         )
         rows, device = self._narrowed(everything)
-        table = page_of(
-            rows, columns=COLUMNS, query=request.GET, default="-time", tie="log_id"
-        )
+        table = page_of(rows, columns=COLUMNS, query=request.GET, default="-time", tie="log_id")
         frames = self._shown(table.rows)
         reasons = self._reasons(everything)
         return self.show(
@@ -144,4 +142,3 @@ class Quality(MemberPage):
                 else start + timedelta(days=1)
             )
         return bars
-
