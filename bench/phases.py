@@ -79,7 +79,7 @@ def run_load(installation: Installation, credentials: Path, load: Load) -> dict[
         "target_rate": load.rate or None,
         "seconds": round(sent["seconds"], 1),
         "accepted_per_s": round(accepted / sent["seconds"]),
-        "committed_per_s": round((stored - before) / (drained - start)),
+        "committed_per_s": round((stored - before) / (sent["seconds"] + drained - ended)),
         "drain_s": round(drained - ended, 1),
         "lost": before + accepted - stored,
         "ack_ms": sent["ack_ms"],

@@ -15,18 +15,12 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.files.storage import FileSystemStorage
 
-_TANSTACK = "node_modules/@tanstack/virtual-core/dist/esm"
 _MAP = ".outrider/static/map"
 PUBLISHED = {
     "npm/maplibre-gl.mjs": "node_modules/maplibre-gl/dist/maplibre-gl.mjs",
     "npm/maplibre-gl-shared.mjs": "node_modules/maplibre-gl/dist/maplibre-gl-shared.mjs",
     "npm/maplibre-gl-worker.mjs": "node_modules/maplibre-gl/dist/maplibre-gl-worker.mjs",
     "npm/maplibre-gl.css": "node_modules/maplibre-gl/dist/maplibre-gl.css",
-    "npm/virtual-core/index.mjs": f"{_TANSTACK}/index.js",
-    "npm/virtual-core/utils.mjs": f"{_TANSTACK}/utils.js",
-    "npm/virtual-core/lazy-measurements.mjs": f"{_TANSTACK}/lazy-measurements.js",
-    "npm/virtual-core/scroll-classifier.mjs": f"{_TANSTACK}/scroll-classifier.js",
-    "npm/virtual-core/ios-gesture.mjs": f"{_TANSTACK}/ios-gesture.js",
     "npm/htmx.mjs": "node_modules/htmx.org/dist/htmx.esm.min.js",
     "npm/inter.woff2": (
         "node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"

@@ -17,7 +17,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("openapi.yaml", SpectacularYAMLAPIView.as_view(**public), name="openapi-yaml"),
     path(
         "docs",
-        SpectacularSwaggerSplitView.as_view(url_name="openapi-json", **public),
+        SpectacularSwaggerSplitView.as_view(
+            url_name="openapi-json", http_method_names=["get", "head"], **public
+        ),
         name="api-docs",
     ),
     path("", include("tenants.api.urls")),

@@ -154,8 +154,12 @@ def _manage(*arguments: str, environment: Mapping[str, str]) -> str:
 
 async def _welcome(port: int, logins: str) -> None:
     address = f"http://{LOOPBACK}:{port}"
+    overdue = asyncio.get_running_loop().call_later(
+        60, _say, "No page is answered yet; .outrider/logs/web.log may tell why."
+    )
     while not await asyncio.to_thread(_is_healthy, f"{address}/healthz"):
         await asyncio.sleep(0.3)
+    overdue.cancel()
     print(
         f"\n{logins.strip()}\n\n"
         f"Outrider is at {address}   (devices: ws://{LOOPBACK}:{port + 1}/device)\n"

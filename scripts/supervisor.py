@@ -69,7 +69,11 @@ class Supervisor:
         pause = FIRST_PAUSE_S
         while True:
             began = time.monotonic()
-            status = await self._run_once(name)
+            try:
+                status = await self._run_once(name)
+            except OSError as reason:
+                self._say(f"{name} cannot be started: {reason}")
+                status = -1
             if time.monotonic() - began > SOUND_AFTER_S:
                 pause = FIRST_PAUSE_S
             self._say(
@@ -92,15 +96,12 @@ class Supervisor:
         self._running[name] = process
         self._write_record()
         log = _BoundedLog(LOGS / f"{name}.log")
-        try:
-            assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
-            while chunk := await process.stdout.read(65_536):
-                log.append(chunk)
-            status = await process.wait()
-        finally:
-            log.close()
+        pump = asyncio.create_task(_pump(process, log))
+        status = await _ended(process)
         # What it had started goes with it: the next one must not share a port with it.
         await _clear_group(process.pid)
+        await asyncio.wait([pump], timeout=1)
+        pump.cancel()
         del self._running[name]
         self._write_record()
         return status
@@ -109,14 +110,12 @@ class Supervisor:
         process = self._running[name]
         with suppress(ProcessLookupError):
             process.terminate()
-        drain = asyncio.create_task(_drain(process))
         try:
-            await asyncio.wait_for(process.wait(), PATIENCE_S)
+            await asyncio.wait_for(_ended(process), PATIENCE_S)
         except TimeoutError:
             self._say(f"{name} did not end within {PATIENCE_S:.0f} s and is killed")
         await _clear_group(process.pid)
-        await process.wait()
-        drain.cancel()
+        await _ended(process)
 
     def _write_record(self) -> None:
         RECORD.write_text(json.dumps([process.pid for process in self._running.values()]))
@@ -150,11 +149,19 @@ class _BoundedLog:
         self._handler.close()
 
 
-async def _drain(process: asyncio.subprocess.Process) -> None:
-    # Nobody reads its last words any more, but a full pipe would keep it from ending.
+async def _pump(process: asyncio.subprocess.Process, log: _BoundedLog) -> None:
+    # To the very end, its last words while stopping included: a full pipe would hold it up.
     if process.stdout is not None:
-        while await process.stdout.read(65_536):
-            pass
+        while chunk := await process.stdout.read(65_536):
+            log.append(chunk)
+    log.close()
+
+
+async def _ended(process: asyncio.subprocess.Process) -> int:
+    # Process.wait() would also wait for its children, which may hold its output open.
+    while process.returncode is None:
+        await asyncio.sleep(0.05)
+    return process.returncode
 
 
 async def _clear_group(leader: int) -> None:

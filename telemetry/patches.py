@@ -79,9 +79,7 @@ def merged(left: Patch, right: Patch) -> Patch:
     for name, value in old["values"].items():
         if name == "attributes":
             _merge_attributes(new, old, values, older)
-        elif name != "invalid" and (
-            name not in values or _stamp(new, name) < _stamp(old, name)
-        ):
+        elif name != "invalid" and (name not in values or _stamp(new, name) < _stamp(old, name)):
             values[name] = value
             older[name] = list(_stamp(old, name))
     same_reading = _stamp(left) == _stamp(right)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+
 def group_of(tenant_id: int, fleet_id: int) -> str:
     """The channel-layer group of a fleet's room."""
     return f"live.{tenant_id}.fleet.{fleet_id}"

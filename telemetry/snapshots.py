@@ -37,7 +37,8 @@ def vehicle_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
         .values_list("pk", "reference", "name", "plate", "kind", "silent_after_s")
     )
     rows = list(vehicles)
-    states = _states(VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, {r[0]: r[1] for r in rows})
+    references = {row[0]: row[1] for row in rows}
+    states = _states(VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, references)
     return [
         {
             "id": reference,
@@ -60,7 +61,8 @@ def meter_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
         .values_list("pk", "reference", "name", "silent_after_s")
     )
     rows = list(meters)
-    states = _states(MeterLatest, "meter_id", METER_VALUES, tenant_id, {r[0]: r[1] for r in rows})
+    references = {row[0]: row[1] for row in rows}
+    states = _states(MeterLatest, "meter_id", METER_VALUES, tenant_id, references)
     return [
         {"id": ref, "name": name, "silent_after_s": silent, "state": states.get(pk)}
         for pk, ref, name, silent in rows

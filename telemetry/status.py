@@ -1,18 +1,17 @@
 """What a vehicle is doing now: the one place where this is decided. Pure.
 
-First match wins:
+The first that holds:
 
-| status     | when |
-|------------|------|
-| `no_data`  | it has never sent a reading |
-| `offline`  | its newest reading is older than the vehicle's `silent_after_s`, by the device's clock or by ours, whichever is the older: values that old are not the present |
-| `moving`   | speed of at least `MOVING_FROM_KMH` |
-| `charging` | it reports `charging` (braking into the battery while driving is moving) |
-| `idle`     | it stands with the ignition on |
-| `parked`   | it stands, and nothing says that it is about to move |
+- `no_data`: it has never sent a reading.
+- `offline`: its newest reading is older than the vehicle's `silent_after_s`, by the device's
+  clock or by ours, whichever is the older: values that old are not the present.
+- `moving`: its speed is at least `MOVING_FROM_KMH`.
+- `charging`: it says so (braking into the battery while it drives is moving).
+- `idle`: it stands with the ignition on.
+- `parked`: it stands, and nothing says that it is about to move.
 
 Age grows without a reading, so the browser decides again by the same rule every second:
-`rule()` is sent to it with every snapshot, and a browser test holds the two together.
+`rule()` is sent to it with every snapshot, and a test holds the two together.
 """
 
 from __future__ import annotations

@@ -41,10 +41,14 @@ def acting(tenant: Organisation) -> Actor:
     return Actor.command(tenant, "test")
 
 
-def owner_of(tenant: Organisation) -> Actor:
-    owner = Membership.objects.for_tenant(tenant).filter(role=Role.OWNER).first()
+def the_owner(tenant: Organisation) -> User:
+    owner = Membership.objects.for_tenant(tenant).filter(role=Role.OWNER).order_by("pk").first()
     assert owner is not None
-    return Actor.member(tenant, owner.user, Role.OWNER)
+    return owner.user
+
+
+def owner_of(tenant: Organisation) -> Actor:
+    return Actor.member(tenant, the_owner(tenant), Role.OWNER)
 
 
 def a_token(tenant: Organisation, *scopes: str, **options: Any) -> str:

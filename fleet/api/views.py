@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from fleet import services, vin
 from fleet.api import filters, serializers
 from fleet.models import Device, Fleet, Meter, MeterMapping, Vehicle
+from tenants.api.pagination import DatedPages
 from tenants.api.views import TenantViewSet
 from tenants.errors import DomainError
 from tenants.models import Scope
@@ -168,6 +169,7 @@ class MappingViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
     model = MeterMapping
     serializer_class = serializers.MappingSerializer
     required_scopes = READ_AND_WRITE
+    pagination_class = DatedPages
     filter_backends = []
     lookup_field = "public_id"
     lookup_value_converter = "uuid"

@@ -76,8 +76,8 @@ class DashboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     # --- What comes ---------------------------------------------------------------------
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.sender is None:
-            return
+        if self.sender is None or self.sender.done() or self.sender.cancelling():
+            return  # Being closed: what still comes is too late.
         if text_data is None:
             await self._refuse(4400, "malformed", "Text frames only.")
         elif len(text_data) > MAX_MESSAGE_BYTES:
@@ -116,7 +116,8 @@ class DashboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return self.credit >= 0
 
     async def _refuse(self, close_code: int, code: str, detail: str) -> None:
-        self.sender = self.sender and self.sender.cancel() and None
+        if self.sender is not None:
+            self.sender.cancel()
         await self._send({"type": "error", "code": code, "detail": detail})
         await self.close(close_code)
 

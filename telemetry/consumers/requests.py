@@ -40,4 +40,5 @@ _decoder = msgspec.json.Decoder(Request)
 
 def parse(text: str) -> Request:
     """Raises msgspec.DecodeError (of which ValidationError is one) with a sentence."""
-    return _decoder.decode(text)
+    request: Request = _decoder.decode(text)
+    return request

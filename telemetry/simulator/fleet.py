@@ -8,11 +8,12 @@ from functools import cache
 
 from telemetry.simulator.battery import Battery
 from telemetry.simulator.corridors import DEPOTS, Depot
-from telemetry.simulator.geometry import Path, offset
+from telemetry.simulator.geometry import Path, distance_m, offset
 from telemetry.simulator.vehicle import BUILDS, Activity, SimulatedVehicle
 
 BAYS_PER_ROW = 12
 BAY_M = (3.2, 6.5)
+AT_THE_BAY_M = 25.0
 LOST_BEYOND_M = 1_500.0
 """A last position farther than this from every road is none to continue from."""
 
@@ -95,7 +96,7 @@ def _continue_from(vehicle: SimulatedVehicle, last: LastSeen) -> bool:
     if last.lat is None or last.lon is None:
         return False
     here = (last.lat, last.lon)
-    depot_gap = vehicle.paths[0].nearest_m(offset(here, -vehicle.bay[0], -vehicle.bay[1]))
+    bay = offset(vehicle.paths[0].points[0], *vehicle.bay)
     route, (metres, gap) = min(
         enumerate(path.nearest_m(here) for path in vehicle.paths), key=lambda found: found[1][1]
     )
@@ -107,7 +108,7 @@ def _continue_from(vehicle: SimulatedVehicle, last: LastSeen) -> bool:
         vehicle.odometer_km = last.odometer_km
     if last.battery_temp_c is not None:
         vehicle.battery.temperature_c = last.battery_temp_c
-    if last.charging or depot_gap < (1.0, 60.0):
+    if last.charging or distance_m(here, bay) < AT_THE_BAY_M:
         vehicle.activity = Activity.CHARGING if last.charging else Activity.PARKED
         vehicle.remaining_s = vehicle.chance.uniform(10, 900)
         return True

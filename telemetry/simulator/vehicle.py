@@ -22,6 +22,7 @@ AIR_DENSITY = 1.2
 DRIVE_EFFICIENCY = 0.88
 RECUPERATION_EFFICIENCY = 0.55
 BRAKING_MS2 = 1.4
+MILLIWATT_HOUR_J = 3.6
 RESERVE = 0.10
 """Share of charge that a plan keeps for the way home."""
 
@@ -219,7 +220,9 @@ class SimulatedVehicle:
         """On a full pack at a steady speed, with a quarter more for stops and bends."""
         rolling = ROLLING * self.build.mass * GRAVITY
         drag = 0.5 * AIR_DENSITY * self.build.drag_area * speed_ms * speed_ms
-        joules_per_m = 1.25 * (rolling + drag) / DRIVE_EFFICIENCY + self.build.auxiliary_w / speed_ms
+        joules_per_m = (
+            1.25 * (rolling + drag) / DRIVE_EFFICIENCY + self.build.auxiliary_w / speed_ms
+        )
         return self.battery.capacity_kwh * KWH / joules_per_m / 1000
 
     @property
@@ -237,11 +240,11 @@ class SimulatedVehicle:
             point = offset(point, *self.bay)
         return point, away if self.outbound else (away + 180) % 360
 
-    def take_charged_kwh(self, to_the: float = 1_000.0) -> float:
-        """Energy charged since the last call, in kWh, in whole joule-thousands.
+    def take_charged_kwh(self) -> float:
+        """Energy charged since the last call, in kWh, in whole milliwatt-hours.
 
-        What is less than one step stays for the next call, so that increments add up.
+        What is less stays for the next call, so that increments add up.
         """
-        whole = math.floor(self.charged_j / to_the) * to_the
+        whole = math.floor(self.charged_j / MILLIWATT_HOUR_J) * MILLIWATT_HOUR_J
         self.charged_j -= whole
         return whole / KWH

@@ -19,12 +19,6 @@ register = template.Library()
 PACKAGES = {
     "htmx.org": "npm/htmx.mjs",
     "maplibre-gl": "npm/maplibre-gl.mjs",
-    "@tanstack/virtual-core": "npm/virtual-core/index.mjs",
-}
-# The package imports its parts by relative name.
-RELATIVE = {
-    f"npm/virtual-core/{part}.js": f"npm/virtual-core/{part}.mjs"
-    for part in ("utils", "lazy-measurements", "scroll-classifier", "ios-gesture")
 }
 
 
@@ -32,7 +26,6 @@ RELATIVE = {
 def importmap() -> SafeString:
     """The import map, for a `<script type="importmap">` with the page's nonce."""
     imports = {name: static(path) for name, path in PACKAGES.items()}
-    imports |= {settings.STATIC_URL + old: static(new) for old, new in RELATIVE.items()}
     imports |= {f"outrider/{name}": static(f"js/{name}.mjs") for name in _own_modules()}
     return mark_safe(json.dumps({"imports": imports}))  # noqa: S308 (addresses of our own)
 

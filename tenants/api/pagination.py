@@ -1,21 +1,29 @@
-"""Pages by cursor: stable under inserts, and no slower on the last page than on the first."""
+"""Pages by cursor: stable under inserts, and no slower on the last page than on the first.
 
+A cursor holds the place in the order, so the order is one the customer may see: their
+own references, or a time. Database keys stay inside.
+"""
+
+import re
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
 from tenants.errors import DomainError
 
+REFERENCE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
 
 class CursorPages(CursorPagination):
-    """`?limit=` up to 1,000; `next` and `previous` are links."""
+    """`?limit=` up to 1,000; `next` and `previous` are links. By reference."""
 
     page_size = 100
     page_size_query_param = "limit"
     max_page_size = 1000
-    ordering: str | tuple[str, ...] = "pk"
+    ordering: str = "reference"
     invalid_cursor_message = "The cursor is not one of ours."
 
     def decode_cursor(self, request: Request) -> Any:
@@ -23,12 +31,25 @@ class CursorPages(CursorPagination):
             cursor = super().decode_cursor(request)
         except (NotFound, ValueError) as error:
             raise DomainError("bad_cursor", 400, self.invalid_cursor_message) from error
-        # DRF passes the position on to the database as text; NUL would crash there.
-        if cursor is not None and cursor.position is not None:
-            self.check_position(str(cursor.position))
+        # DRF hands the position to the database as it came.
+        position = None if cursor is None else cursor.position
+        if position is not None and not self.is_position(str(position)):
+            raise DomainError("bad_cursor", 400, self.invalid_cursor_message)
         return cursor
 
-    def check_position(self, position: str) -> None:
-        """Refuse what is no value of the ordering column."""
-        if not (position.isascii() and position.isdecimal() and len(position) < 19):
-            raise DomainError("bad_cursor", 400, self.invalid_cursor_message)
+    def is_position(self, text: str) -> bool:
+        """Whether this can be a value of the ordering column."""
+        return REFERENCE.fullmatch(text) is not None
+
+
+class DatedPages(CursorPages):
+    """The newest first."""
+
+    ordering = "-created_at"
+
+    def is_position(self, text: str) -> bool:
+        try:
+            moment = parse_datetime(text)
+        except ValueError:
+            return False
+        return moment is not None and moment.tzinfo is not None

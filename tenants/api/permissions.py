@@ -24,7 +24,8 @@ class HasScope(BasePermission):
             return False
         action = getattr(view, "action", None)
         method = request.method or ""
-        if not hasattr(view, method.lower()):
+        name = method.lower()
+        if name not in view.http_method_names or not hasattr(view, name):
             raise MethodNotAllowed(method)
         required: Mapping[str, Scope] = getattr(view, "required_scopes", {})
         scope = required.get(action or "") or required.get(method)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -15,9 +14,8 @@ from rest_framework.response import Response
 from tenants import services
 from tenants.api import serializers
 from tenants.api.filters import AuditFilter, TokenFilter
-from tenants.api.pagination import CursorPages
+from tenants.api.pagination import DatedPages
 from tenants.api.views import TenantAPIView, TenantViewSet
-from tenants.errors import DomainError
 from tenants.models import ApiToken, AuditEntry, Membership, Scope
 
 ADMINISTRATION = dict.fromkeys(["GET", "HEAD", "POST", "PATCH", "DELETE"], Scope.ORG_ADMIN)
@@ -51,6 +49,7 @@ class MemberViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
     model = Membership
     serializer_class = serializers.MemberSerializer
     required_scopes = ADMINISTRATION
+    pagination_class = DatedPages
     filter_backends = []
     lookup_field = "public_id"
     lookup_value_converter = "uuid"
@@ -86,6 +85,7 @@ class TokenViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
     model = ApiToken
     serializer_class = serializers.TokenSerializer
     filterset_class = TokenFilter
+    pagination_class = DatedPages
     required_scopes = ADMINISTRATION
     lookup_field = "prefix"
 
@@ -106,16 +106,8 @@ class TokenViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class AuditPages(CursorPages):
-    ordering = ("-at", "-pk")
-
-    def check_position(self, position: str) -> None:
-        try:
-            moment = parse_datetime(position)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise DomainError("bad_cursor", 400, self.invalid_cursor_message)
+class AuditPages(DatedPages):
+    ordering = "-at"
 
 
 class AuditViewSet(ListModelMixin, TenantViewSet):

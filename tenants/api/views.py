@@ -60,7 +60,8 @@ class TenantViewSet(TenantAPIView, GenericViewSet[Any]):
     model: ClassVar[Any]
     lookup_field = "reference"
     lookup_url_kwarg = "id"
-    lookup_value_regex = r"[^/]+"
+    # What a reference may consist of: nothing else ever reaches the database.
+    lookup_value_regex = r"[A-Za-z0-9._:-]+"
 
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):

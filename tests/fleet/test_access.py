@@ -217,7 +217,8 @@ def test_it_asks_strangers_who_they_are(house: House, endpoint: Endpoint):
 def test_it_tries_every_endpoint_there_is():
     """A new endpoint has to be added to the table above."""
     offered = set()
-    for pattern in [*tenants_urls, *fleet_urls]:
+    patterns: list[Any] = [*tenants_urls, *fleet_urls]
+    for pattern in patterns:
         methods = getattr(pattern.callback, "actions", None)
         if methods is None:
             methods = pattern.callback.view_class.http_method_names

@@ -20,12 +20,18 @@ from scripts.services import PostgresServer, RedisServer
 pytestmark = pytest.mark.crash
 
 
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path / "pg", port=free_port(), shared_buffers="32MB")
-    server.start()
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    directory = tmp_path_factory.mktemp("services") / "pg"
+    server = PostgresServer(directory, port=free_port(), shared_buffers="32MB")
     yield server
     server.wipe()
+
+
+@pytest.fixture
+def postgres(cluster: PostgresServer) -> PostgresServer:
+    cluster.start()
+    return cluster
 
 
 @pytest.fixture
@@ -149,6 +155,7 @@ def test_it_says_whose_port_it_cannot_have(tmp_path: Path) -> None:
         with pytest.raises(ServiceUnavailable, match="is taken"):
             server.start()
         assert not server.is_running()
+        server.wipe()
 
 
 def test_it_leaves_nothing_behind_when_wiped(tmp_path: Path) -> None:

@@ -12,11 +12,15 @@ export function colour(name) {
   return getComputedStyle(probe).color;
 }
 
+// Of a disc with 8,000 people to the square kilometre, in pixels at a zoom and 45 degrees.
+const METRES_PER_PIXEL = 78271.5 * Math.SQRT1_2;
+const radiusAt = (zoom) => ["*", ["sqrt", ["get", "population"]], (6.3 * 2 ** zoom) / METRES_PER_PIXEL];
+
 /** Our own style, in the colours of the theme. */
 export function ownStyle(files) {
   const empty = { type: "FeatureCollection", features: [] };
   const outline = ["interpolate", ["linear"], ["zoom"], 2, 0.6, 10, 1.4];
-  const coarse = { maxzoom: DETAIL_FROM };
+  const coarse = {}; // Until the fine one is there: see addDetail.
   const fine = { minzoom: DETAIL_FROM };
   const layers = [{ id: "water", type: "background", paint: { "background-color": colour("water") } }];
   for (const [detail, range] of [["50m", coarse], ["10m", fine]]) {
@@ -27,6 +31,19 @@ export function ownStyle(files) {
     );
   }
   layers.push({
+    // A place as wide as so many people live: a hint of the town under its name.
+    id: "towns",
+    type: "circle",
+    source: "places",
+    minzoom: 6,
+    paint: {
+      "circle-color": colour("town"),
+      "circle-blur": 0.75,
+      "circle-opacity": 0.8,
+      "circle-pitch-alignment": "map",
+      "circle-radius": ["interpolate", ["exponential", 2], ["zoom"], 6, radiusAt(6), 16, radiusAt(16)],
+    },
+  }, {
     id: "places",
     type: "symbol",
     source: "places",
@@ -35,7 +52,9 @@ export function ownStyle(files) {
       "text-field": ["get", "name"],
       "text-font": ["Inter Variable"],
       "text-size": ["interpolate", ["linear"], ["zoom"], 3, ["step", ["get", "population"], 10.5, 1e6, 12], 10, ["step", ["get", "population"], 11.5, 5e4, 13, 5e5, 15.5]],
-      "text-padding": 14,
+      "text-padding": 10,
+      "text-offset": [0, 1.5],
+      "text-anchor": "center",
       "text-max-width": 8,
       "symbol-sort-key": ["-", ["get", "population"]],
     },
@@ -45,11 +64,11 @@ export function ownStyle(files) {
   return {
     version: 8,
     sources: {
-      "land-50m": { ...source(files["land-50m"], 0.3), attribution: "Natural Earth · GeoNames" },
+      "land-50m": source(files["land-50m"], 0.3),
       "borders-50m": source(files["borders-50m"], 0.3),
       "land-10m": source(empty, 0.2),
       "borders-10m": source(empty, 0.2),
-      places: source(empty, 0),
+      places: { ...source(empty, 0), attribution: "Natural Earth · GeoNames" },
     },
     layers,
   };
@@ -59,11 +78,12 @@ export function ownStyle(files) {
 export async function addDetail(map, files) {
   const places = await columns(files.places);
   map.getSource("places")?.setData(places);
-  const addFine = () => {
-    if (map.getZoom() < DETAIL_FROM - 0.7 || !map.getSource("land-10m")) return;
+  const addFine = async () => {
+    if (map.getZoom() < DETAIL_FROM - 0.7) return;
     map.off("zoom", addFine);
-    map.getSource("land-10m").setData(files["land-10m"]);
-    map.getSource("borders-10m").setData(files["borders-10m"]);
+    const fine = ["land-10m", "borders-10m"].map((name) => map.getSource(name)?.setData(files[name]));
+    await Promise.all(fine);
+    for (const layer of ["land-50m", "coast-50m", "border-50m"]) if (map.getLayer(layer)) map.setLayerZoomRange(layer, 0, DETAIL_FROM);
   };
   map.on("zoom", addFine);
   addFine();

@@ -26,11 +26,30 @@ export function gather(places, frame, selected) {
   }
   const clusters = [];
   const least = crowd(frame.zoom);
+  const alone = [];
   for (const there of inCell.values()) {
-    if (there.length < least) single.push(...there);
-    else clusters.push(cluster(there));
+    if (there.length < least) alone.push(...there);
+    else clusters.push(there);
   }
-  return { clusters, single };
+  const apart = joined(clusters.sort((a, b) => b.length - a.length).map(cluster));
+  // What would lie on a ring belongs to it; close by, where things are told apart, it does not.
+  for (const place of alone) {
+    const near = frame.zoom < 11 && apart.find((each) => Math.hypot(each.x - place.x, each.y - place.y) < each.radius + 6);
+    if (near) near.places.push(place);
+    else single.push(place);
+  }
+  return { clusters: apart.map(({ places }) => cluster(places)), single };
+}
+
+// Cells are square and fixed: of two rings that overlap the greater takes the other in.
+function joined(clusters) {
+  const apart = [];
+  for (const each of clusters) {
+    const near = apart.find((other) => Math.hypot(other.x - each.x, other.y - each.y) < other.radius + each.radius);
+    if (near) near.places.push(...each.places);
+    else apart.push(each);
+  }
+  return apart;
 }
 
 function cluster(places) {
@@ -43,7 +62,7 @@ function cluster(places) {
     counts[place.thing.status] = (counts[place.thing.status] ?? 0) + 1;
   }
   const n = places.length;
-  return { x: x / n, y: y / n, count: n, counts, level, radius: 13 + Math.min(13, Math.log2(n) * 1.9), things: places.map((p) => p.thing) };
+  return { x: x / n, y: y / n, count: n, counts, level, places, radius: 13 + Math.min(13, Math.log2(n) * 1.9), things: places.map((place) => place.thing) };
 }
 
 export function drawClusters(c, clusters, colours) {

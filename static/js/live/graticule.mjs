@@ -28,14 +28,14 @@ export function drawGraticule(c, frame, colours) {
     c.lineTo(x, height);
     c.fillText(`${Math.abs(lon).toFixed(digits)}° ${lon < 0 ? "W" : "E"}`, x, 13);
   }
-  c.textAlign = "left";
+  c.textAlign = "right";
   const north = Math.min(85, latOf(-top / scale));
   const south = Math.max(-85, latOf((height - top) / scale));
   for (let lat = Math.ceil(south / step) * step; lat <= north; lat += step) {
     const y = Math.round(yOf(lat) * scale + top) + 0.5;
     c.moveTo(0, y);
     c.lineTo(width, y);
-    c.fillText(`${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}`, 6, y - 4);
+    c.fillText(`${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}`, width - 6, y - 4);
   }
   c.stroke();
   c.globalAlpha = 1;

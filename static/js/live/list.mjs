@@ -1,10 +1,12 @@
-// The list beside the map: only the rows in sight exist, however many things there are.
-import { Virtualizer, elementScroll, observeElementOffset, observeElementRect } from "@tanstack/virtual-core";
+// The list beside the map: only the rows in sight exist, however many things there are. All
+// are of one height, so which are in sight is a division.
 import { age, element, measure } from "outrider/format";
 import { mark } from "outrider/live/marks";
 import { LABELS } from "outrider/live/status";
 
 const narrow = matchMedia("(max-width: 760px)");
+const rowHeight = () => (narrow.matches ? 62 : 58); // As in live.css.
+const BEYOND = 6;
 
 export class List {
   constructor(box, fleet, { onSelect }) {
@@ -14,47 +16,31 @@ export class List {
     this.rows = new Map();
     this.all = element("div", { class: "rows__all", role: "presentation" });
     box.append(this.all);
-    this.virtualizer = new Virtualizer(this.#options());
-    this.virtualizer._didMount();
-    this.virtualizer._willUpdate();
+    box.addEventListener("scroll", () => this.draw(), { passive: true });
+    new ResizeObserver(() => this.draw()).observe(box);
     box.addEventListener("click", (event) => {
       const row = event.target.closest(".row");
       if (row) onSelect(row.dataset.key);
-    });
-    narrow.addEventListener("change", () => {
-      this.virtualizer.setOptions(this.#options());
-      this.virtualizer.measure();
     });
     // Rows do not change places under a pointer that is about to click one.
     box.addEventListener("pointerenter", (event) => (this.held = event.pointerType === "mouse"));
     box.addEventListener("pointerleave", () => (this.held = false));
   }
 
-  #options() {
-    return {
-      count: this.things.length,
-      getScrollElement: () => this.box,
-      estimateSize: () => (narrow.matches ? 62 : 58),
-      overscan: 6,
-      observeElementRect,
-      observeElementOffset,
-      scrollToFn: elementScroll,
-      onChange: () => this.draw(),
-    };
-  }
-
   /** Show these things in this order. */
   show(things, selected) {
     this.things = things;
     this.selected = selected;
-    this.virtualizer.setOptions(this.#options());
-    this.virtualizer._willUpdate();
     this.draw();
   }
 
   reveal(key) {
     const index = this.things.findIndex((thing) => thing.key === key);
-    if (index >= 0) this.virtualizer.scrollToIndex(index, { align: "auto" });
+    if (index < 0) return;
+    const top = index * rowHeight();
+    const { scrollTop, clientHeight } = this.box;
+    if (top < scrollTop) this.box.scrollTop = top;
+    else if (top + rowHeight() > scrollTop + clientHeight) this.box.scrollTop = top + rowHeight() - clientHeight;
   }
 
   /** The key of the row so many rows on from the selected one. */
@@ -66,12 +52,15 @@ export class List {
   }
 
   draw() {
-    this.all.style.height = `${this.virtualizer.getTotalSize()}px`;
+    const height = rowHeight();
+    this.all.style.height = `${this.things.length * height}px`;
+    const { scrollTop, clientHeight } = this.box;
+    const first = Math.max(0, Math.floor(scrollTop / height) - BEYOND);
+    const last = Math.min(this.things.length, Math.ceil((scrollTop + clientHeight) / height) + BEYOND);
     const now = this.fleet.clock.now();
     const inSight = new Set();
-    for (const { index, start, size } of this.virtualizer.getVirtualItems()) {
+    for (let index = first; index < last; index++) {
       const thing = this.things[index];
-      if (!thing) continue;
       inSight.add(thing.key);
       let row = this.rows.get(thing.key);
       if (!row) {
@@ -79,7 +68,7 @@ export class List {
         this.rows.set(thing.key, row);
         this.all.append(row.box);
       }
-      row.draw(thing, now, { index, start, size, count: this.things.length, selected: thing.key === this.selected });
+      row.draw(thing, now, { index, top: index * height, count: this.things.length, selected: thing.key === this.selected });
     }
     for (const [key, row] of this.rows) {
       if (inSight.has(key)) continue;
@@ -111,7 +100,7 @@ class Row {
       said[name] = value;
       write(value);
     };
-    set("place", `translateY(${place.start}px)`, (v) => (box.style.transform = v));
+    set("place", `translateY(${place.top}px)`, (v) => (box.style.transform = v));
     set("index", `${place.index + 1}/${place.count}`, () => {
       box.setAttribute("aria-posinset", place.index + 1);
       box.setAttribute("aria-setsize", place.count);
@@ -171,7 +160,6 @@ function whatOf(thing, now) {
   else parts.push(LABELS[thing.status]);
   if (values.driver) parts.push(values.driver);
   parts.push(thing.fleet?.name);
-  if (thing.plate) parts.push(thing.plate);
   return parts.filter(Boolean).join(" · ");
 }
 

@@ -42,8 +42,8 @@ export class FleetMap {
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
     this.map.addControl(new AttributionControl({ compact: false }), "bottom-right");
-    this.map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-right");
-    this.map.addControl(this.#controls(), "bottom-right");
+    this.map.addControl(new ScaleControl({ maxWidth: 110 }), "bottom-left");
+    this.map.addControl(this.#controls(), "bottom-left");
     const canvas = element("canvas", { class: "symbols", "aria-hidden": "true" });
     this.map.getCanvasContainer().append(canvas);
     this.map.getCanvas().setAttribute("aria-label", "Map");

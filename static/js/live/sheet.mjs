@@ -1,5 +1,6 @@
 // On a phone the list is a sheet over the map: low, half, or high; dragged or tapped.
 
+// The map's controls stand on it, so its height is the page's to know.
 const HEIGHTS = [150, 0.46, 0.88]; // pixels, or a share of the page
 
 export function startSheet(sheet, grip) {
@@ -7,7 +8,7 @@ export function startSheet(sheet, grip) {
   const heights = () => HEIGHTS.map((h) => (h > 1 ? h : h * sheet.parentElement.clientHeight));
   const settle = (next) => {
     step = next;
-    sheet.style.setProperty("--sheet", `${Math.round(heights()[step])}px`);
+    sheet.parentElement.style.setProperty("--sheet", `${Math.round(heights()[step])}px`);
   };
   let start = null;
   grip.addEventListener("pointerdown", (event) => {
@@ -20,7 +21,7 @@ export function startSheet(sheet, grip) {
     const by = start.y - event.clientY;
     start.moved ||= Math.abs(by) > 5;
     const [least, , most] = heights();
-    sheet.style.setProperty("--sheet", `${Math.max(least, Math.min(most, start.height + by))}px`);
+    sheet.parentElement.style.setProperty("--sheet", `${Math.max(least, Math.min(most, start.height + by))}px`);
   });
   const end = () => {
     if (!start) return;

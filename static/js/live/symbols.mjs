@@ -64,9 +64,8 @@ export class Symbols {
     this.frame = this.#projection(width, height);
     drawGraticule(c, this.frame, this.colours);
     this.#glide(now);
-    const inSight = this.#inSight();
-    this.#drawTrails(c, inSight);
-    const { clusters, single } = gather(inSight, this.frame, this.selected);
+    const { clusters, single } = gather(this.#inSight(), this.frame, this.selected);
+    this.#drawTrails(c, single);
     this.clusters = clusters;
     this.drawn = single;
     drawClusters(c, clusters, this.colours);
@@ -171,9 +170,11 @@ export class Symbols {
   }
 
   #drawSymbol(c, { thing, x, y }, size = SIZE) {
-    const turn = thing.status === "moving" && thing.shown.heading != null;
-    const status = thing.status === "moving" && !turn ? "parked" : thing.status;
-    const sprite = this.#sprite(status, thing.status, size, thing.state?.values.invalid?.includes("position"));
+    // Hollow and dashed: it is where it last was for sure.
+    const unsure = thing.state?.values.invalid?.includes("position");
+    const turn = thing.status === "moving" && thing.shown.heading != null && !unsure;
+    const shape = unsure ? "no_data" : thing.status === "moving" && !turn ? "parked" : thing.status;
+    const sprite = this.#sprite(shape, thing.status, size);
     c.save();
     c.translate(x, y);
     if (turn) c.rotate((thing.shown.heading * Math.PI) / 180);
@@ -212,9 +213,9 @@ export class Symbols {
     c.fillText(text, x, y);
   }
 
-  // Drawn once at twice the size, then only copied. Hollow: where it is is not known for sure.
-  #sprite(shape, status, size, hollow) {
-    const name = `${shape}/${status}/${size}/${hollow}`;
+  // Drawn once at twice the size, then only copied.
+  #sprite(shape, status, size) {
+    const name = `${shape}/${status}/${size}`;
     if (this.sprites[name]) return this.sprites[name];
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = (size + 8) * 2;
@@ -226,7 +227,7 @@ export class Symbols {
     const { path, filled, dashed } = SHAPES[shape];
     const outline = new Path2D(path);
     c.lineJoin = "round";
-    if (filled && !hollow) {
+    if (filled) {
       c.lineWidth = 5;
       c.strokeStyle = this.colours.panel;
       c.stroke(outline);
@@ -235,7 +236,7 @@ export class Symbols {
     } else {
       c.fillStyle = this.colours.panel;
       c.fill(outline);
-      if (dashed || hollow) c.setLineDash([4, 3]);
+      if (dashed) c.setLineDash([4, 3]);
       c.lineWidth = 3.6;
       c.strokeStyle = this.colours[status];
       c.stroke(outline);
