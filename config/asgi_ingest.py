@@ -6,16 +6,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ["OUTRIDER_PROCESS"] = "ingest"
 
 from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import path
 
 django_application = get_asgi_application()
 
+from config.body_limit import BodyLimit  # noqa: E402
 from telemetry.consumers.device import DeviceConsumer  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": BodyLimit(django_application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
         "websocket": URLRouter([path("device", DeviceConsumer.as_asgi())]),
     }
 )

@@ -202,6 +202,9 @@ TELEMETRY_ROUTES = [
     {"name": "live", "kinds": ["v", "m"], "handler": "telemetry.live.publish"},
 ]
 
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+"""Bearer token of /metrics; empty: only loopback may read it."""
+
 # --- People ---------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = [

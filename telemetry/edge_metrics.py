@@ -23,6 +23,4 @@ CLOSED = Counter("outrider_edge_closed_sockets", "Device sockets closed by us.",
 HANDSHAKES_REFUSED = Counter(
     "outrider_edge_refused_handshakes", "Device sockets refused before they opened.", ["code"]
 )
-REGRESSIONS = Counter(
-    "outrider_edge_seq_regressions", "Frames whose sequence number did not grow."
-)
+REGRESSIONS = Counter("outrider_edge_seq_regressions", "Frames whose sequence number did not grow.")

@@ -15,7 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import structlog
 from django.conf import settings
@@ -43,15 +43,8 @@ LANE_BYTES: Final = 16 * 1024 * 1024
 SLOWEST_RETRY_S: Final = 2.0
 
 
-class Ticket(NamedTuple):
-    """A place in a lane: what was submitted is durable once the lane has come this far."""
-
-    lane: Lane
-    position: int
-
-    @property
-    def durable(self) -> bool:
-        return self.lane.durable >= self.position
+Ticket = tuple["Lane", int]
+"""A place in a lane: what was submitted is durable once `lane.durable` has come this far."""
 
 
 class Follower(Protocol):
@@ -157,7 +150,7 @@ class Door:
         body = records[0] if len(records) == 1 else b"".join(records)
         position = lane.put(body, len(records), device_id, seq)
         self._wake.set()
-        return Ticket(lane, position)
+        return lane, position
 
     def refuse(self, source: Source, items: Sequence[RefusedItem], received_us: int) -> Ticket:
         """Send refusals to the quarantine; they may be answered once the ticket is durable."""
@@ -166,7 +159,7 @@ class Door:
         body = b"".join([encode_refused(source, item, received_us) for item in items])
         position = self.quarantine_lane.put(body, len(items), None, None)
         self._wake.set()
-        return Ticket(self.quarantine_lane, position)
+        return self.quarantine_lane, position
 
     def follow(self, follower: Follower) -> None:
         """Have a connection told when there may be something to acknowledge."""
@@ -183,8 +176,8 @@ class Door:
     async def durable(self, tickets: Iterable[Ticket], timeout_s: float) -> bool:
         """Wait until all of it is durable; False after `timeout_s`, when it may yet become so."""
         deadline = time.monotonic() + timeout_s
-        for ticket in tickets:
-            while not ticket.durable:
+        for lane, position in tickets:
+            while lane.durable < position:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False
@@ -194,7 +187,7 @@ class Door:
     async def drain(self, timeout_s: float) -> bool:
         """Wait until everything taken in is durable."""
         lanes = [*self.lanes, self.quarantine_lane]
-        return await self.durable([Ticket(lane, lane.submitted) for lane in lanes], timeout_s)
+        return await self.durable([(lane, lane.submitted) for lane in lanes], timeout_s)
 
     # --- The loop ------------------------------------------------------------------------
 
@@ -243,7 +236,9 @@ class Door:
             with metrics.APPEND_SECONDS.time():
                 outcomes = await streams.append_many_async([append for _, append in due])
         except (RedisError, OSError, TimeoutError) as error:
-            outcomes = [error if isinstance(error, RedisError) else RedisError(str(error))] * len(due)
+            outcomes = [error if isinstance(error, RedisError) else RedisError(str(error))] * len(
+                due
+            )
         now = time.monotonic()
         appended = 0
         for (lane, append), outcome in zip(due, outcomes, strict=True):

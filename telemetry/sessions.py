@@ -9,12 +9,10 @@ import time
 from collections import deque
 from typing import Any, Final
 
-import msgspec
-
 from telemetry import edge_metrics as metrics
 from telemetry.adapters.decoded import RefusedItem
 from telemetry.adapters.telemetry_v1 import FrameTooLarge, Reader
-from telemetry.ingest import Door, Ticket
+from telemetry.ingest import Door, Lane, Ticket
 from telemetry.refusals import Source
 from telemetry.validate import Refusal, RefusalCode
 
@@ -80,7 +78,7 @@ class DeviceSession:
         self._window = window
         self._through = -1
         self._acknowledged = -1
-        self._owed: deque[tuple[Ticket, int, int, list[RefusedItem]]] = deque()
+        self._owed: deque[tuple[Lane, int, int, int, list[RefusedItem]]] = deque()
 
     @property
     def congested(self) -> bool:
@@ -122,7 +120,7 @@ class DeviceSession:
             self._owe(ticket, len(refused), self._through, refused)
 
     def _owe(self, ticket: Ticket, count: int, through: int, refused: list[RefusedItem]) -> None:
-        self._owed.append((ticket, count, through, refused))
+        self._owed.append((*ticket, count, through, refused))
         self.in_flight += count
 
     def _refuse_frame(self, frame: str | bytes, now_us: int) -> None:
@@ -136,8 +134,8 @@ class DeviceSession:
         messages: list[dict[str, Any]] = []
         through = self._acknowledged
         owed = self._owed
-        while owed and owed[0][0].durable:
-            _, count, through, refused = owed.popleft()
+        while owed and owed[0][0].durable >= owed[0][1]:
+            _, _, count, through, refused = owed.popleft()
             self.in_flight -= count
             messages += map(rejection, refused)
         if through > self._acknowledged:

@@ -121,25 +121,31 @@ def read_json(body: bytes, now_us: int, tolerance_us: int) -> list[Judged]:
     try:
         decoded = _body.decode(body)
     except UNDECODABLE:
-        return _judge_raw(_split(body), latest_us)
+        return _judge_raw(split_json(body), latest_us)
     items = decoded if type(decoded) is list else [decoded]
     if len(items) > MAX_ITEMS:
         raise BodyTooLarge(len(items))
     answers = [_judge(item, latest_us) for item in items]
     if Refusal not in map(type, answers):
         return [Judged(answer, None) for answer in answers]  # type: ignore[arg-type]
-    return _judge_raw(_split(body), latest_us)
+    return _judge_raw(split_json(body), latest_us)
 
 
 def read_lines(body: bytes, now_us: int, tolerance_us: int) -> list[Judged]:
     """Answer for every line of newline-delimited JSON; blank lines do not count."""
+    return _judge_raw(split_lines(body), now_us + tolerance_us)
+
+
+def split_lines(body: bytes) -> list[bytes]:
+    """The lines of newline-delimited JSON."""
     lines = [line for line in body.split(b"\n") if line.strip()]
     if len(lines) > MAX_ITEMS:
         raise BodyTooLarge(len(lines))
-    return _judge_raw(lines, now_us + tolerance_us)
+    return lines
 
 
-def _split(body: bytes) -> list[bytes]:
+def split_json(body: bytes) -> list[bytes]:
+    """The items of a JSON body as they came."""
     if body.lstrip()[:1] != b"[":
         try:
             if isinstance(_bare(body), dict):

@@ -49,7 +49,7 @@ class DeviceConsumer(AsyncWebsocketConsumer):
             return
         self.session = self.opening.session
         self.text = self.opening.form == "json"
-        listener = asyncio.create_task(self._listen(), name="device channel")
+        self._listener: asyncio.Task[None] | None = None
         metrics.SOCKETS.inc()
         try:
             await self._serve(receive)
@@ -57,7 +57,8 @@ class DeviceConsumer(AsyncWebsocketConsumer):
             pass
         finally:
             metrics.SOCKETS.dec()
-            listener.cancel()
+            if self._listener is not None:
+                self._listener.cancel()
             presence().leave(self)
             self.opening.door.unfollow(self)
 
@@ -65,6 +66,7 @@ class DeviceConsumer(AsyncWebsocketConsumer):
         opening = self.opening
         await self.accept(opening.subprotocol)
         await presence().enter(self)
+        self._listener = asyncio.create_task(self._listen(), name="device channel")
         await self._tell(
             {
                 "type": "ready",
