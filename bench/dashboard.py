@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import datetime
 from typing import Any
 
 import websockets
@@ -32,15 +31,8 @@ async def watch(url: str, token: str, seconds: float, warm_up: float) -> list[fl
                 break
             arrived = time.time()
             message: dict[str, Any] = json.loads(text)
-            if message["type"] in ("telemetry.update", "snapshot"):
-                await socket.send(json.dumps({"type": "ack", "seq": message["seq"]}))
+            if "message" in message:
+                await socket.send(json.dumps({"type": "ack", "message": message["message"]}))
             if message["type"] == "telemetry.update" and arrived > begin + warm_up:
-                ages += [arrived - seconds_of(patch["time"]) for patch in message["vehicles"]]
+                ages += [arrived - patch["time_us"] / 1e6 for patch in message["vehicles"]]
     return ages
-
-
-def seconds_of(moment: str | int) -> float:
-    """Unix seconds of RFC 3339 text or of integer microseconds."""
-    if isinstance(moment, int):
-        return moment / 1e6
-    return datetime.fromisoformat(moment).timestamp()

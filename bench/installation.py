@@ -65,6 +65,7 @@ class Installation:
             ],
             "web": [
                 *(python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.web_port)),
+                *("-v", "0"),
                 "config.asgi:application",
             ],
             "writer": [python, "manage.py", "run_writer"],

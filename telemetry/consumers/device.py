@@ -141,9 +141,11 @@ class DeviceConsumer(AsyncWebsocketConsumer):
     async def _listen(self) -> None:
         """Messages to this device's group: each is a hint to look, as any may be stale."""
         group, name = group_of(self.opening.device_id), await self._channels.new_channel()
+        this_task = asyncio.current_task()
         try:
             await self._channels.group_add(group, name)
-            while True:
+            # Redis' client may swallow the cancellation while it connects: asked for anew.
+            while this_task is not None and not this_task.cancelling():
                 await self._channels.receive(name)
                 await presence().check([self])
         finally:
