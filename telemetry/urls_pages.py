@@ -27,5 +27,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/<str:device_id>/revoke", devices.Revoke.as_view(), name="device-revoke"),
     path("vehicles/<str:vehicle_id>/dark", devices.WhyDark.as_view(), name="vehicle-dark"),
     path("quality", quality.Quality.as_view(), name="quality"),
+    path("quality/replay", quality.Replay.as_view(), name="quality-replay"),
     path("start", start.Checklist.as_view(), name="start"),
 ]

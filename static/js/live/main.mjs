@@ -206,7 +206,7 @@ $("sort").addEventListener("change", (event) => view.set({ sort: event.target.va
 $("fleet").addEventListener("change", (event) => view.set({ fleet: event.target.value }));
 
 const walk = (step) => {
-  const key = list.neighbour(step);
+  const key = list.neighbour(view.selected, step);
   if (key) select(key, false);
 };
 const KEYS = {
