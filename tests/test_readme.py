@@ -40,15 +40,15 @@ def platform(django_db_setup):
         prepared = running.manage("shell", "-c", PREPARE)
         assert prepared.returncode == 0, prepared.stderr
         (line,) = [text for text in prepared.stdout.splitlines() if text.startswith("SECRETS")]
-        running.secrets = line.split()[1:]
-        yield running
+        yield running, *line.split()[1:]
 
 
 def test_it_connects_a_device_in_five_lines_of_python(platform):
+    running, secret, _ = platform
     program = code("python", "websockets")
     assert len(program.strip().splitlines()) == 5
-    program = program.replace("127.0.0.1:8001", f"127.0.0.1:{platform.port}")
-    program = program.replace("ord_…", platform.secrets[0])
+    program = program.replace("127.0.0.1:8001", f"127.0.0.1:{running.port}")
+    program = program.replace("ord_…", secret)
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
     )
@@ -59,13 +59,12 @@ def test_it_connects_a_device_in_five_lines_of_python(platform):
 
 
 def test_it_sends_a_reading_in_one_line_of_curl(platform):
-    line = code("sh", "/v1/telemetry/ingest").replace(
-        "127.0.0.1:8001", f"127.0.0.1:{platform.port}"
-    )
+    running, _, token = platform
+    line = code("sh", "/v1/telemetry/ingest").replace("127.0.0.1:8001", f"127.0.0.1:{running.port}")
     assert len(line.strip().splitlines()) == 1
     run = subprocess.run(
         ["sh", "-c", line],
-        env={**platform.environment, "TOKEN": platform.secrets[1]},
+        env={**running.environment, "TOKEN": token},
         capture_output=True,
         text=True,
         timeout=30,

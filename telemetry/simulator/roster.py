@@ -35,7 +35,7 @@ TOKEN_SCOPES = (
     Scope.FLEET_READ,
     Scope.FLEET_WRITE,
 )
-SECRETS_FILE = Path(settings.BASE_DIR) / ".outrider" / "simulator.json"
+SECRETS_FILE = settings.DEMO_SECRETS_DIR / "simulator.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Secrets:
             self.devices, self.api_token = stored["devices"], stored["api_token"]
 
     def save(self) -> None:
-        self._path.parent.mkdir(exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch(mode=0o600)
         self._path.write_text(json.dumps({"devices": self.devices, "api_token": self.api_token}))
 

@@ -248,10 +248,15 @@ def test_it_names_the_value_that_is_out_of_range():
     assert json.loads(refused.raw)["lat"] == 91.2
 
 
-def test_it_keeps_a_reading_from_null_island_without_its_position():
-    found = accepted(reading(lat=0, lon=-0.0, speed_kmh=3))
+@pytest.mark.parametrize(("lat", "lon"), [(0, -0.0), (0.0, -6.858635), (51.48, 0)])
+def test_it_keeps_a_reading_of_a_receiver_without_a_fix_without_its_position(lat, lon):
+    found = accepted(reading(lat=lat, lon=lon, speed_kmh=3))
     assert (found.lat, found.lon, found.invalid, found.speed_kmh) == (None, None, ("position",), 3)
-    assert accepted(reading(lat=0, lon=0.0001)).invalid is None
+
+
+def test_it_believes_a_position_beside_the_equator():
+    found = accepted(reading(lat=0.000001, lon=-78.45))
+    assert (found.lat, found.lon, found.invalid) == (0.000001, -78.45, None)
 
 
 def test_it_makes_values_canonical():

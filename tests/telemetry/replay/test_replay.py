@@ -150,7 +150,7 @@ def test_it_replays_the_twelve_drives_exactly(platform):
     expected = [(reference, "bad_time", count) for reference, count in impossible.items()]
     assert eventually(lambda: quarantined(platform), expected) == expected
 
-    # The four rows at 0,0 are kept without a position.
+    # The four rows whose latitude is 0 are kept without a position.
     lost = platform.sql(
         "SELECT v.reference, count(*)::int FROM telemetry_vehicle_reading r"
         " JOIN fleet_vehicle v ON v.id = r.vehicle_id"
