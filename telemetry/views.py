@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
@@ -60,6 +61,7 @@ def _start(organisation: Organisation) -> dict[str, Any]:
     """What the page's modules need to know before the socket has said anything."""
     return {
         "socket": "/telemetry",
+        "steps": reverse("start"),
         "imperial": organisation.units == Units.IMPERIAL,
         "map": {
             "light": settings.MAP_STYLE_URL,
