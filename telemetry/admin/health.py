@@ -64,14 +64,12 @@ class DeviceHealthAdmin(TenantAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         mine = Device.unscoped.filter(pk=OuterRef("device_id"))
         about = Coalesce("vehicle__reference", "meter__reference")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                _device=Subquery(mine.values("reference")[:1]),
-                _about=Subquery(mine.values(about=about)[:1]),
-            )
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        queryset = queryset.annotate(
+            _device=Subquery(mine.values("reference")[:1]),
+            _about=Subquery(mine.values(about=about)[:1]),
         )
+        return queryset
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

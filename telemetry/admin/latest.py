@@ -26,7 +26,9 @@ class LatestAdmin(TenantAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         named = self.subject_model.unscoped.filter(pk=OuterRef("pk")).values("reference")
-        return super().get_queryset(request).annotate(_reference=Subquery(named[:1]))
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        queryset = queryset.annotate(_reference=Subquery(named[:1]))
+        return queryset
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -20,6 +20,7 @@ from fleet.revocation import group_of
 from telemetry import edge_metrics as metrics
 from telemetry.adapters.telemetry_v1 import MAX_BATCH
 from telemetry.consumers.handshake import Opening, Refused, open_session
+from telemetry.loops import cancelled
 from telemetry.presence import presence
 from telemetry.records import SCHEMA_VERSION
 from telemetry.sessions import Close, DeviceSession
@@ -30,7 +31,7 @@ GONE = (OSError, RuntimeError)
 """What servers raise from `send` once the peer is gone."""
 
 
-class DeviceConsumer(AsyncWebsocketConsumer):
+class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One connection of one device."""
 
     opening: Opening
@@ -57,10 +58,13 @@ class DeviceConsumer(AsyncWebsocketConsumer):
             pass
         finally:
             metrics.SOCKETS.dec()
-            if self._listener is not None:
-                self._listener.cancel()
-            presence().leave(self)
-            self.opening.door.unfollow(self)
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+        presence().leave(self)
+        self.opening.door.unfollow(self)
 
     async def _serve(self, receive: Any) -> None:
         opening = self.opening
@@ -141,11 +145,9 @@ class DeviceConsumer(AsyncWebsocketConsumer):
     async def _listen(self) -> None:
         """Messages to this device's group: each is a hint to look, as any may be stale."""
         group, name = group_of(self.opening.device_id), await self._channels.new_channel()
-        this_task = asyncio.current_task()
         try:
             await self._channels.group_add(group, name)
-            # Redis' client may swallow the cancellation while it connects: asked for anew.
-            while this_task is not None and not this_task.cancelling():
+            while not cancelled():
                 await self._channels.receive(name)
                 await presence().check([self])
         finally:

@@ -130,7 +130,8 @@ class _Shape:
         variable: list[tuple[int, Type]],
         empty: frozenset[int],
     ) -> None:
-        layout, constants, present = [">"], [count.to_bytes(2, "big")], []
+        layout, constants = [">"], [count.to_bytes(2, "big")]
+        present: list[int] = []
         self.conversions: list[tuple[int, Callable[[Any], Any]]] = []
         for at, kind in fixed:
             if at in empty:

@@ -48,7 +48,9 @@ class Store:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._tables = {subject.kind: Tables(subject) for subject in (VEHICLES, METERS)}
+        self._tables: dict[str, Tables] = {
+            subject.kind: Tables(subject) for subject in (VEHICLES, METERS)
+        }
         self._states: dict[str, dict[int, State]] = {"v": {}, "m": {}}
         self._health = BinaryRows(health.COLUMNS)
         with connection.transaction():

@@ -90,13 +90,17 @@ class Site:
 def site(django_db_setup):
     with running_platform() as platform:
         # Its own map: the tests reach nothing beyond this machine.
-        platform.environment |= {"HTTPS_ONLY": "false", "MAP_STYLE_URL": "", "MAP_STYLE_DARK_URL": ""}
+        platform.environment |= {
+            "HTTPS_ONLY": "false",
+            "MAP_STYLE_URL": "",
+            "MAP_STYLE_DARK_URL": "",
+        }
         collected = platform.manage("collectstatic", "--no-input", "-v", "0")
         assert collected.returncode == 0, collected.stderr
         made = platform.manage("shell", "-v", "0", "-c", WORLD)
         assert made.returncode == 0, made.stderr
         platform.start(sys.executable, "manage.py", "run_live")
-        site = Site(platform, json.loads(made.stdout.splitlines()[-1]), free_port(), None)  # type: ignore[arg-type]
+        site = Site(platform, json.loads(made.stdout.splitlines()[-1]), free_port(), None)
         site.start_web()
         yield site
     connections.close_all()
@@ -131,9 +135,17 @@ def sessions(site, browser) -> dict[str, Any]:
 
 
 @pytest.fixture
-def opens(site, browser: Browser, sessions):
-    """Opens a page; what its console complains about fails the test."""
-    contexts, complaints = [], []
+def complaints():
+    """What the console of a page said; anything left of it fails the test."""
+    said: list[str] = []
+    yield said
+    assert said == []
+
+
+@pytest.fixture
+def opens(site, browser: Browser, sessions, complaints):
+    """Opens a page, by default as the owner of north."""
+    contexts = []
 
     def opened(path="/", *, who="north", wait=True, **options) -> Page:
         options.setdefault("viewport", {"width": 1440, "height": 900})
@@ -149,11 +161,9 @@ def opens(site, browser: Browser, sessions):
             page.wait_for_selector("#pulse[data-state=live]", timeout=20_000)
         return page
 
-    opened.complaints = complaints
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
 
 
 AXE = CHECKOUT / "node_modules" / "axe-core" / "axe.min.js"

@@ -224,9 +224,7 @@ def test_it_refuses_numbers_that_are_none(value):
     assert refusal(json.dumps(reading(soc_pct=value))) == ("malformed", "")
 
 
-@pytest.mark.parametrize(
-    "missing", [{"time": TIME_MS, "soc_pct": 1}, {"seq": 1, "soc_pct": 1}]
-)
+@pytest.mark.parametrize("missing", [{"time": TIME_MS, "soc_pct": 1}, {"seq": 1, "soc_pct": 1}])
 def test_it_refuses_a_reading_without_number_or_time(missing):
     assert refusal(missing)[0] == "missing_field"
 
@@ -362,7 +360,9 @@ scalars = (
 )  # fmt: skip
 anything = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 names = st.sampled_from([*VEHICLE_FIELDS, "alarms", "attributes", "seq", "time", "schema", "x"])

@@ -15,16 +15,13 @@ from telemetry.consumers.device import DeviceConsumer
 from telemetry.presence import presence
 from tests import people
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("empty_logs"),
-]
+pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
 APP = DeviceConsumer.as_asgi()
 
 
 @pytest.fixture
-def tenant(db):
+def tenant(committed):
     return people.an_organisation()
 
 
@@ -120,9 +117,10 @@ async def test_it_takes_the_credential_as_a_subprotocol_and_does_not_echo_it(dev
 
 
 @pytest.mark.parametrize(
-    "secret", [None, "", "x", "ord_000000000000_" + "x" * 43, "ort_000000000000_x", "ord_\xff", "x" * 9000]
+    "secret",
+    [None, "", "x", "ord_000000000000_" + "x" * 43, "ort_000000000000_x", "ord_\xff", "x" * 9000],
 )
-async def test_it_refuses_a_bad_credential_before_it_opens(db, secret):
+async def test_it_refuses_a_bad_credential_before_it_opens(secret):
     headers = [(b"authorization", b"Bearer " + secret.encode("latin-1"))] if secret else []
     assert await Socket(headers=headers).refused() == (401, "credential_invalid")
 
@@ -391,7 +389,9 @@ async def test_it_stays_when_redis_has_forgotten_whose_turn_it_is(device, settin
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_it_closes_a_revoked_device_with_4401(device, tenant, settings, monkeypatch, announced):
+async def test_it_closes_a_revoked_device_with_4401(
+    device, tenant, settings, monkeypatch, announced
+):
     settings.TELEMETRY_DEVICE_RECONCILE_S = 60 if announced else 0.05
     if not announced:
         monkeypatch.setattr("fleet.revocation.announce", lambda *a, **k: None)

@@ -69,7 +69,11 @@ def test_it_knows_a_reading_by_canonical_names_as_the_same():
 
 @pytest.mark.parametrize("alias", ALIASES)
 def test_it_refuses_an_alias_beside_its_canonical_twin(alias):
-    subject = {"meterId": "M1"} if ALIASES[alias] in ("energy_ac_kwh", "voltage_v") else {"vehicleId": "V1"}
+    subject = (
+        {"meterId": "M1"}
+        if ALIASES[alias] in ("energy_ac_kwh", "voltage_v")
+        else {"vehicleId": "V1"}
+    )
     body = {**subject, "time": TIME, alias: 1, ALIASES[alias]: 1}
     assert refusal(body) == ("malformed", alias)
 

@@ -1,6 +1,6 @@
 // The live page: what comes by the socket goes into the fleet; list, map and drawer show it.
 import { count, moment, useImperial, element } from "outrider/format";
-import { SORTS, choose } from "outrider/live/choose";
+import { SORTS, choose, rank } from "outrider/live/choose";
 import { Drawer } from "outrider/live/drawer";
 import { Fleet } from "outrider/live/fleet";
 import { List } from "outrider/live/list";
@@ -159,8 +159,23 @@ function connected(state) {
   redraw(state === "live");
 }
 
+// After every return, too: what was driven in between is in history.
+let trailsFor = null;
+async function fetchTrails() {
+  const wanted = (trailsFor = Symbol("trails"));
+  const answer = await fetch(start.trails).catch(() => null);
+  if (!answer?.ok || wanted !== trailsFor) return;
+  fleet.takeTrails((await answer.json()).trails);
+  redraw();
+}
+
 const socket = new LiveSocket(start.socket, {
-  snapshot: (message) => { fleet.takeSnapshot(message); redraw(true); },
+  snapshot: (message) => {
+    fleet.takeSnapshot(message);
+    if (message.part === message.parts || message.part === 1) rank(fleet.things.values());
+    if (message.part === message.parts && connection !== "live") setTimeout(fetchTrails, 800); // By then all fleets are here.
+    redraw(true);
+  },
   update: (message) => { fleet.takeUpdate(message); redraw(); },
   left: (room) => { fleet.leave(room); redraw(true); },
   state: (state) => (state !== connection || state === "lost") && connected(state),
