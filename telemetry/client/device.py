@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ WRITE_BUFFER_LIMIT = 256 * 1024
 """Bytes not yet taken by the socket, above which nothing more is put in."""
 PENALTY_S = 5.0
 """Least pause after the server closed because of how this device behaves."""
+
+SOCKET_LOG = logging.getLogger(__name__)
+"""picows tells of every connection; in a fleet only its warnings are news."""
+SOCKET_LOG.setLevel(logging.WARNING)
 
 OnReject = Callable[[int | None, str, str, str], None]
 OnCommand = Callable[[Message], tuple[str, str]]
@@ -234,6 +239,7 @@ class DeviceClient:
                 self._url,
                 extra_headers=self._headers,
                 max_redirects=0,
+                logger_name=SOCKET_LOG,
                 websocket_handshake_timeout=15,
                 enable_auto_ping=True,
                 auto_ping_idle_timeout=45,

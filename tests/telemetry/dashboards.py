@@ -1,0 +1,125 @@
+"""A fleet whose readings are stored for good, and clients of its dashboard socket."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from channels.testing import WebsocketCommunicator
+
+from fleet.models import Fleet, Meter, Vehicle
+from telemetry.live import publish
+from telemetry.patches import merged
+from telemetry.records import Reading
+from telemetry.storage.store import Store
+from tenants.models import ApiToken, Membership, Organisation, Role, Scope, User
+from tenants.secrets import API_TOKEN, new_secret
+
+
+@dataclass
+class Yard:
+    """One organisation with a fleet; every test has its own, committed."""
+
+    store: Store
+    organisation: Organisation = field(init=False)
+    fleet: Fleet = field(init=False)
+    user: User = field(init=False)
+
+    def __post_init__(self) -> None:
+        name = f"yard-{secrets.token_hex(4)}"
+        self.organisation = Organisation.objects.create(name=name, slug=name)
+        self.user = User.objects.create(email=f"{name}@example.org")
+        Membership.objects.create(tenant=self.organisation, user=self.user, role=Role.VIEWER)
+        self.fleet = self.add_fleet("F1")
+
+    def add_fleet(self, reference: str) -> Fleet:
+        return Fleet.objects.create(tenant=self.organisation, reference=reference, name=reference)
+
+    def add_vehicle(self, reference: str, fleet: Fleet | None = None) -> Vehicle:
+        return Vehicle.objects.create(
+            tenant=self.organisation, reference=reference, name=reference, fleet=fleet or self.fleet
+        )
+
+    def add_meter(self, reference: str) -> Meter:
+        return Meter.objects.create(
+            tenant=self.organisation, reference=reference, name=reference, fleet=self.fleet
+        )
+
+    def token(self, *scopes: str) -> tuple[ApiToken, str]:
+        secret = new_secret(API_TOKEN)
+        row = ApiToken.objects.create(
+            tenant=self.organisation, name="dashboard", prefix=secret.prefix, digest=secret.digest,
+            scopes=list(scopes or [Scope.TELEMETRY_READ]),
+        )  # fmt: skip
+        return row, secret.plain
+
+    def say(self, *readings: Reading) -> None:
+        """Store, then publish what was new, as the writer and the live route do."""
+        if new := self.store.store(readings):
+            publish(new)
+
+
+class Client:
+    """Speaks docs/live-protocol.md and keeps the merged state as a browser does."""
+
+    def __init__(self, application: Any, secret: str, *, acknowledges: bool = True) -> None:
+        headers = [(b"authorization", b"Bearer " + secret.encode())]
+        self.socket = WebsocketCommunicator(application, "/telemetry", headers=headers)
+        self.acknowledges = acknowledges
+        self.state: dict[str, Any] = {}
+        self.last = 0
+        """Number of the last message that wants to be acknowledged."""
+
+    async def open(self, **subscription: Any) -> Client:
+        accepted, _ = await self.socket.connect()
+        assert accepted
+        if subscription:
+            await self.send(type="subscribe", **subscription)
+        return self
+
+    async def send(self, **message: Any) -> None:
+        await self.socket.send_to(text_data=json.dumps(message))
+
+    async def next(self, *wanted: str, timeout: float = 3) -> dict[str, Any]:
+        """The next message of one of these types; heartbeats are passed over."""
+        while True:
+            message: dict[str, Any] = json.loads(await self.socket.receive_from(timeout=timeout))
+            if message["type"] == "heartbeat" and "heartbeat" not in wanted:
+                continue
+            assert not wanted or message["type"] in wanted, message
+            await self.take(message)
+            return message
+
+    async def take(self, message: dict[str, Any]) -> None:
+        for kind in ("vehicles", "meters"):
+            for each in message.get(kind, ()):
+                if message["type"] == "snapshot":
+                    each = each["state"]
+                if each:
+                    known = self.state.get(each["id"])
+                    self.state[each["id"]] = merged(known, each) if known else each
+        self.last = message.get("message", self.last)
+        if self.acknowledges and "message" in message:
+            await self.send(type="ack", message=self.last)
+
+    async def nothing(self, seconds: float = 0.3) -> bool:
+        """Whether for so long nothing came but heartbeats; what came is taken."""
+        # Not by a timeout of `next`: that would cancel the application.
+        while not await self.socket.receive_nothing(timeout=seconds):
+            message = json.loads(await self.socket.receive_from())
+            if message["type"] != "heartbeat":
+                await self.take(message)
+                return False
+        return True
+
+    async def closed(self, timeout: float = 3) -> int:
+        """The code with which the server closes, whatever it says before."""
+        while True:
+            message = await self.socket.receive_output(timeout=timeout)
+            if message["type"] == "websocket.close":
+                return int(message.get("code", 1000))
+
+    async def close(self) -> None:
+        await self.socket.disconnect()
