@@ -19,9 +19,11 @@ import msgspec
 import psycopg
 import structlog
 from django.conf import settings
+from django.db import Error as DjangoDatabaseError
+from django.db import close_old_connections, connections
 from redis.exceptions import RedisError
 
-from telemetry import metrics, routes
+from telemetry import metrics, quarantine, routes
 from telemetry.ownership import Ownership
 from telemetry.records import Reading
 from telemetry.storage.connection import connect
@@ -53,6 +55,8 @@ UNSTORABLE = (
 
 _REBALANCE_S = 1.0
 _ORPHANS_S = 5.0
+_DRAIN_S = 0.25
+_DRAIN_AGAIN_S = 5.0
 _BLOCK_MS = 250
 _MAX_ENTRIES = 512
 _MAX_BACKOFF_S = 5.0
@@ -98,6 +102,7 @@ class Session:
             connection, "writer", partitions=settings.TELEMETRY_PARTITIONS, wanted=wanted
         )
         self._rebalanced = self._orphans_sought = self._turned = float("-inf")
+        self._drain_after = float("-inf")
         self._readings_per_entry = 1.0
 
     def turn(self) -> bool:
@@ -109,6 +114,7 @@ class Session:
             # A predecessor that was cut off may have taken entries after we took over.
             self._finish_pending(owned)
         self._linger()
+        drained = 0 in owned and self._drain_quarantine()
         if not owned:
             time.sleep(_BLOCK_MS / 1000)
             return False
@@ -118,7 +124,23 @@ class Session:
         batch = [(partition, entry) for partition, entries in taken.items() for entry in entries]
         if batch:
             self._write(batch, redelivered=False)
-        return bool(batch)
+        return bool(batch) or drained
+
+    def _drain_quarantine(self) -> bool:
+        """Carry refusals to their table; whoever owns the first partition does it for all."""
+        if time.monotonic() < self._drain_after:
+            return False
+        try:
+            close_old_connections()
+            drained = quarantine.drain()
+        except (DjangoDatabaseError, RedisError) as error:
+            # Refusals wait in their log; readings must not wait for them.
+            log.error("quarantine_not_drained", error=str(error).strip())
+            connections["default"].close()
+            self._drain_after = time.monotonic() + _DRAIN_AGAIN_S
+            return False
+        self._drain_after = time.monotonic() + (0 if drained else _DRAIN_S)
+        return drained > 0
 
     def _linger(self) -> None:
         """Pace the turns, so that a trickle does not become a transaction per reading."""
