@@ -11,5 +11,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("v1/", include("config.urls_api")),
+    path("", include("tenants.urls")),
+    path("", include("telemetry.urls_pages")),
+    path("", include("fleet.urls")),
     path("", include("telemetry.urls")),
 ]
