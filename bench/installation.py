@@ -138,9 +138,9 @@ class Installation:
         for name in list(self.processes):
             self.kill(name)
         with contextlib.suppress(Exception):
-            self.redis.stop()
+            self.redis.wipe()
         with contextlib.suppress(Exception):
-            self.postgres.stop()
+            self.postgres.wipe()
 
     def wait_for_port(self, port: int, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds

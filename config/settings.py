@@ -196,11 +196,16 @@ TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 3650)
 TELEMETRY_QUARANTINE_DAYS = env.int("TELEMETRY_QUARANTINE_DAYS", 90)
 TELEMETRY_COLUMNSTORE_AFTER_DAYS = env.int("TELEMETRY_COLUMNSTORE_AFTER_DAYS", 7)
+DEMO_SECRETS_DIR = env.path("DEMO_SECRETS_DIR", BASE_DIR / ".outrider")
+"""Where the demonstration keeps its password and its simulated devices their credentials."""
 TELEMETRY_ROUTES = [
     # Every reader of the stored log: adding one touches no other file.
     # name: consumer group; kinds: "v" vehicles, "m" meters; handler: called per batch.
     {"name": "live", "kinds": ["v", "m"], "handler": "telemetry.live.publish"},
 ]
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+"""Bearer token of /metrics; empty: only loopback may read it."""
 
 # --- People ---------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"

@@ -14,5 +14,6 @@ urlpatterns = [
     path("", include("tenants.urls")),
     path("", include("telemetry.urls_pages")),
     path("", include("fleet.urls")),
+    path("", include("config.urls_operations")),
     path("", include("telemetry.urls")),
 ]

@@ -25,6 +25,7 @@ from telemetry import edge_metrics as metrics
 from telemetry import streams
 from telemetry.adapters.decoded import RefusedItem
 from telemetry.envelope import array_header
+from telemetry.loops import cancelled
 from telemetry.refusals import Source, encode_refused
 from telemetry.streams import Append, PartitionedLog
 
@@ -194,7 +195,7 @@ class Door:
     async def _run(self) -> None:
         lanes = [*self.lanes, self.quarantine_lane]
         started = ticked = 0.0
-        while True:
+        while not cancelled():
             try:
                 if not self._followers and not any(lane.busy for lane in lanes):
                     self._wake.clear()

@@ -2,7 +2,7 @@
 
 Canonical means: the same reading gives the same bytes whichever format and spelling it came
 in. Energy has six decimals, a heading of 360° is 0°, there is no negative zero, a whole number
-in `attributes` is an integer, attributes are sorted, and (0, 0) is not a position. Pure.
+in `attributes` is an integer, attributes are sorted, and a coordinate of exactly 0 makes no position. Pure.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def vehicle_content(values: Values) -> bytes | Refusal:
             return Refusal(
                 RefusalCode.MISSING_FIELD, missing, "lat and lon make a position only together"
             )
-    elif lat == 0 and lon == 0:
-        # What a receiver without a fix reports; nobody drives in the Gulf of Guinea.
+    elif lat == 0 or lon == 0:
+        # What a receiver without a fix reports: both, or the one that it lost.
         changed = list(values)
         changed[_LAT] = changed[_LON] = None
         invalid = ("position",)

@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from fleet.models import Device
 from fleet.revocation import CREDENTIAL_REVOKED, RECONNECT, group_of
 from fleet.selectors import usable_device_ids
+from telemetry.loops import cancelled
 from telemetry.streams import async_client
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Presence:
                 consumer.shut_soon(RECONNECT, "the device was assigned anew")
 
     async def _reconcile_now_and_then(self) -> None:
-        while True:
+        while not cancelled():
             await asyncio.sleep(settings.TELEMETRY_DEVICE_RECONCILE_S)
             try:
                 await self._close_idle()

@@ -50,14 +50,12 @@ def drain(*, entries: int = 64) -> int:
     DatabaseError; nothing is lost then.
     """
     try:
-        # What was delivered and not acknowledged first: a crash's remains.
-        found = QUARANTINE.read_pending(0, GROUP, count=entries)
-        found = found or QUARANTINE.read(0, GROUP, count=entries, block_ms=1)
+        found = _next(entries)
     except ResponseError as error:
         if not str(error).startswith("NOGROUP"):
             raise
         QUARANTINE.ensure_group(0, GROUP)
-        return 0
+        found = _next(entries)
     if not found:
         return 0
     rows = [row for entry in found for row in _rows_of(entry)]
@@ -79,7 +77,13 @@ def drain(*, entries: int = 64) -> int:
                 ],
             )
     QUARANTINE.ack(0, GROUP, found)
-    return len(new)
+    return len(rows)
+
+
+def _next(entries: int) -> list[Entry]:
+    """What was delivered and not acknowledged first: a crash's remains."""
+    pending = QUARANTINE.read_pending(0, GROUP, count=entries)
+    return pending or QUARANTINE.read(0, GROUP, count=entries, block_ms=1)
 
 
 def _rows_of(entry: Entry) -> list[QuarantinedFrame]:

@@ -36,8 +36,8 @@ def kept_since(now: datetime, tenant_id: int | None) -> datetime:
     shorter = Organisation.objects.filter(retention_days__isnull=False)
     if tenant_id is not None:
         shorter = shorter.filter(pk=tenant_id)
-    days = [settings.TELEMETRY_RETENTION_DAYS, *shorter.values_list("retention_days", flat=True)]
-    return cutoff(now, min(days))
+    own = [days for days in shorter.values_list("retention_days", flat=True) if days is not None]
+    return cutoff(now, min([settings.TELEMETRY_RETENTION_DAYS, *own]))
 
 
 def expire(connection: psycopg.Connection[Any], now: datetime) -> dict[str, int]:
@@ -50,7 +50,7 @@ def expire(connection: psycopg.Connection[Any], now: datetime) -> dict[str, int]
         retention_days__lt=settings.TELEMETRY_RETENTION_DAYS
     ).values_list("pk", "retention_days"):
         for subject in SUBJECTS:
-            own_limit = cutoff(now, days)
+            own_limit = cutoff(now, days or settings.TELEMETRY_RETENTION_DAYS)
             for subject_id in _subjects_of(connection, subject, tenant_id):
                 readings, hours = _delete_days(connection, subject, subject_id, own_limit)
                 gone["readings"] += readings

@@ -57,10 +57,8 @@ class Route:
 
 def declared() -> list[Route]:
     """The routes of the settings."""
-    return [
-        Route(line["name"], frozenset(line["kinds"]), line["handler"])
-        for line in settings.TELEMETRY_ROUTES
-    ]
+    lines: list[dict[str, Any]] = settings.TELEMETRY_ROUTES
+    return [Route(line["name"], frozenset(line["kinds"]), line["handler"]) for line in lines]
 
 
 def prepare(partition: int) -> None:
@@ -135,26 +133,48 @@ class _Session:
             return False
         self._notice_gaps(owned)
         taken = STORED.read_any(owned, self._route.name, count=_COUNT, block_ms=_BLOCK_MS)
-        for partition, entries in taken.items():
-            self._handle(partition, entries)
+        if taken:
+            self._handle(taken)
         return bool(taken)
 
     def _finish_pending(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
             while entries := STORED.read_pending(partition, self._route.name, count=_COUNT):
-                self._handle(partition, entries)
+                self._handle({partition: entries})
 
-    def _handle(self, partition: int, entries: list[Entry]) -> None:
-        for entry in entries:
-            readings = [
-                reading
-                for reading in decode_readings(entry.payload)
-                if any(isinstance(reading, _RECORDS[kind]) for kind in self._route.kinds)
-            ]
-            if readings:
-                self._call(partition, entry, readings)
-            metrics.ROUTE_READINGS.labels(self._route.name).inc(len(readings))
-        STORED.ack(partition, self._route.name, entries)
+    def _handle(self, taken: dict[int, list[Entry]]) -> None:
+        """One call of the handler for all that was taken; entry by entry only if that fails."""
+        wanted = {
+            entry: readings
+            for entries in taken.values()
+            for entry in entries
+            if (readings := self._wanted_of(entry))
+        }
+        everything = [reading for readings in wanted.values() for reading in readings]
+        if everything and not self._done_at_once(everything):
+            for partition, entries in taken.items():
+                for entry in entries:
+                    if entry in wanted:
+                        self._call(partition, entry, wanted[entry])
+        metrics.ROUTE_READINGS.labels(self._route.name).inc(len(everything))
+        STORED.ack_many(self._route.name, taken)
+
+    def _wanted_of(self, entry: Entry) -> list[Reading]:
+        return [
+            reading
+            for reading in decode_readings(entry.payload)
+            if any(isinstance(reading, _RECORDS[kind]) for kind in self._route.kinds)
+        ]
+
+    def _done_at_once(self, readings: list[Reading]) -> bool:
+        try:
+            self._handler(readings)
+        except TEMPORARY:
+            raise
+        except Exception:
+            log.exception("route_batch_failed", route=self._route.name, readings=len(readings))
+            return False
+        return True
 
     def _call(self, partition: int, entry: Entry, readings: list[Reading]) -> None:
         for attempt in range(1, TRIES + 1):
@@ -178,13 +198,13 @@ class _Session:
     def _notice_gaps(self, partitions: list[int]) -> None:
         """Tell the handler where entries were dropped since this route last looked."""
         client = sync_client()
-        for partition in partitions:
-            dropped_key = STORED.keys(partition)[3]
-            seen_key = f"{dropped_key}:seen"
-            dropped = int(client.get(dropped_key) or 0)  # type: ignore[arg-type]
-            if not dropped:
+        dropped_keys = [STORED.keys(partition)[3] for partition in partitions]
+        counts: Any = client.mget(dropped_keys)
+        for partition, dropped_key, count in zip(partitions, dropped_keys, counts, strict=True):
+            if not count:
                 continue
-            seen = int(client.hget(seen_key, self._route.name) or 0)  # type: ignore[arg-type]
+            seen_key, dropped = f"{dropped_key}:seen", int(count)
+            seen = int(client.hget(seen_key, self._route.name) or 0)
             if dropped > seen:
                 log.error(
                     "route_gap", route=self._route.name, partition=partition, entries=dropped - seen

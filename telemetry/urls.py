@@ -4,5 +4,6 @@ from telemetry import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.live, name="live"),
+    path("live/trails", views.trails, name="live-trails"),
     path("organisation", views.switch_organisation, name="switch-organisation"),
 ]

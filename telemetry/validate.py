@@ -102,11 +102,11 @@ def microseconds(time: datetime | int) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def refuse_time(time_us: int) -> Refusal:
+def refuse_time(time_us: int, name: str = "time") -> Refusal:
     """Why a time outside [2000, now + tolerance] is refused."""
     if time_us < EARLIEST_US:
-        return Refusal(RefusalCode.BAD_TIME, "time", "the time lies before the year 2000")
-    return Refusal(RefusalCode.FUTURE_TIME, "time", "the time lies in the future")
+        return Refusal(RefusalCode.BAD_TIME, name, "the time lies before the year 2000")
+    return Refusal(RefusalCode.FUTURE_TIME, name, "the time lies in the future")
 
 
 # --- Explaining what msgspec found --------------------------------------------------------

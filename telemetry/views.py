@@ -6,12 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
+from telemetry.trails import recent_trails
 from tenants.models import Organisation, Units, User
 from tenants.selectors import SESSION_TENANT, memberships_of, tenant_for_request
 
@@ -38,6 +40,16 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@require_GET
+def trails(request: HttpRequest) -> HttpResponse:
+    """Where the vehicles have been in the last minutes, for the live map."""
+    organisation = tenant_for_request(request)
+    if organisation is None:
+        return JsonResponse({"trails": {}}, status=403)
+    return JsonResponse({"trails": recent_trails(organisation.pk)})
+
+
+@login_required
 @require_POST
 def switch_organisation(request: HttpRequest) -> HttpResponse:
     """Work in another of one's organisations from now on."""
@@ -60,6 +72,7 @@ def _start(organisation: Organisation) -> dict[str, Any]:
     """What the page's modules need to know before the socket has said anything."""
     return {
         "socket": "/telemetry",
+        "trails": reverse("live-trails"),
         "imperial": organisation.units == Units.IMPERIAL,
         "map": {
             "light": settings.MAP_STYLE_URL,

@@ -185,8 +185,10 @@ class Session:
             log.warning("writer_batch_refused", error=str(error).strip(), readings=len(everything))
             new = self._store_what_can_be(everything)
         self._publish(readings, everything if redelivered else new, everything)
-        for partition in readings:
-            INGRESS.ack(partition, GROUP, [entry for at, entry in batch if at == partition])
+        taken: dict[int, list[Entry]] = {}
+        for partition, entry in batch:
+            taken.setdefault(partition, []).append(entry)
+        INGRESS.ack_many(GROUP, taken)
         self._readings_per_entry = max(1.0, len(everything) / len(batch))
         metrics.WRITER_READINGS.labels("new").inc(len(new))
         metrics.WRITER_READINGS.labels("known").inc(len(everything) - len(new))

@@ -193,14 +193,22 @@ def _judge(item: Any, latest_us: int) -> Addressed | Refusal:
         return Refusal(RefusalCode.MISSING_FIELD, "time", "the field is required")
     time_us = microseconds(time)
     if not EARLIEST_US <= time_us <= latest_us:
-        return refuse_time(time_us)
+        return refuse_time(time_us, "time" if item.time is not None else "timestamp")
     values = _values(item, kind)
     if type(values) is Refusal:
         return values
     content = CONTENT[kind](values)
     if type(content) is Refusal:
-        return content
+        return _as_sent(content, item)
     return Addressed(kind, reference, name, time_us, content)
+
+
+def _as_sent(refusal: Refusal, item: Any) -> Refusal:
+    """The refusal with the field's name as the caller wrote it."""
+    for alias, name in ALIASES.items():
+        if name == refusal.field and getattr(item, alias) is not None:
+            return msgspec.structs.replace(refusal, field=alias)
+    return refusal
 
 
 def _subject(item: Any) -> tuple[Kind, str, str] | Refusal:

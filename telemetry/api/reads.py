@@ -83,9 +83,9 @@ class VehicleLatestView(LatestView):
     @extend_schema(
         operation_id="telemetry_vehicle_latest", responses=serializers.VehicleLatestSerializer
     )
-    def get(self, request: Request, reference: str) -> Response:
+    def get(self, request: Request, vehicle_id: str) -> Response:
         """The latest value of every field, each with its own time."""
-        return self.answer(reference)
+        return self.answer(vehicle_id)
 
 
 class MeterLatestView(LatestView):
@@ -95,9 +95,9 @@ class MeterLatestView(LatestView):
     @extend_schema(
         operation_id="telemetry_meter_latest", responses=serializers.MeterLatestSerializer
     )
-    def get(self, request: Request, reference: str) -> Response:
+    def get(self, request: Request, meter_id: str) -> Response:
         """The latest value of every field, each with its own time."""
-        return self.answer(reference)
+        return self.answer(meter_id)
 
 
 _NOTHING_YET: dict[str, Any] = {
@@ -179,9 +179,9 @@ class VehicleHistoryView(HistoryView):
         parameters=HISTORY_PARAMETERS,
         responses=serializers.VehicleHistorySerializer,
     )
-    def get(self, request: Request, reference: str) -> Response:
+    def get(self, request: Request, vehicle_id: str) -> Response:
         """Readings by time, in pages; a cursor stays valid while readings arrive."""
-        return self.answer(request, reference)
+        return self.answer(request, vehicle_id)
 
 
 class MeterHistoryView(HistoryView):
@@ -193,9 +193,9 @@ class MeterHistoryView(HistoryView):
         parameters=HISTORY_PARAMETERS,
         responses=serializers.MeterHistorySerializer,
     )
-    def get(self, request: Request, reference: str) -> Response:
+    def get(self, request: Request, meter_id: str) -> Response:
         """Readings by time, in pages; a cursor stays valid while readings arrive."""
-        return self.answer(request, reference)
+        return self.answer(request, meter_id)
 
 
 class TrackView(ReadView):
@@ -208,9 +208,9 @@ class TrackView(ReadView):
         ],
         responses=serializers.TrackSerializer,
     )
-    def get(self, request: Request, reference: str) -> Response:
+    def get(self, request: Request, vehicle_id: str) -> Response:
         """The way a vehicle took, as GeoJSON, simplified to about a pixel; up to 7 days."""
-        vehicle = self.thing(reference)
+        vehicle = self.thing(vehicle_id)
         parameters.refuse_unknown(request.query_params, {"from", "to", "zoom"})
         start, end = self.span(request.query_params)
         if end - start > MAX_TRACK:
@@ -231,9 +231,9 @@ class PerformanceView(ReadView):
         ],
         responses=serializers.PerformanceSerializer,
     )
-    def get(self, request: Request, reference: str) -> Response:
+    def get(self, request: Request, vehicle_id: str) -> Response:
         """Energy and battery temperature over the 24 hours up to `at`, exact."""
-        vehicle = self.thing(reference)
+        vehicle = self.thing(vehicle_id)
         parameters.refuse_unknown(request.query_params, {"at"})
         found = performance(vehicle, parameters.moment(request.query_params, "at", timezone.now()))
         return Response(

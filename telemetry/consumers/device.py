@@ -20,6 +20,7 @@ from fleet.revocation import group_of
 from telemetry import edge_metrics as metrics
 from telemetry.adapters.telemetry_v1 import MAX_BATCH
 from telemetry.consumers.handshake import Opening, Refused, open_session
+from telemetry.loops import cancelled
 from telemetry.presence import presence
 from telemetry.records import SCHEMA_VERSION
 from telemetry.sessions import Close, DeviceSession
@@ -143,7 +144,7 @@ class DeviceConsumer(AsyncWebsocketConsumer):
         group, name = group_of(self.opening.device_id), await self._channels.new_channel()
         try:
             await self._channels.group_add(group, name)
-            while True:
+            while not cancelled():
                 await self._channels.receive(name)
                 await presence().check([self])
         finally:

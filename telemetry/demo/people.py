@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +16,7 @@ SLUG = "atlas"
 NAME = "Atlas Deliveries"
 TIME_ZONE = "Africa/Casablanca"
 SUPPORT = "support@outrider.example"
-PASSWORD_FILE = Path(settings.BASE_DIR) / ".outrider" / "demo_password"
+PASSWORD_FILE = settings.DEMO_SECRETS_DIR / "demo_password"
 
 
 def address_of(role: Role) -> str:
@@ -34,7 +33,7 @@ def logins() -> Iterator[tuple[str, str]]:
 def demo_password() -> str:
     """One for all, made once for this checkout and readable by its owner only."""
     if not PASSWORD_FILE.exists():
-        PASSWORD_FILE.parent.mkdir(exist_ok=True)
+        PASSWORD_FILE.parent.mkdir(parents=True, exist_ok=True)
         PASSWORD_FILE.touch(mode=0o600)
         PASSWORD_FILE.write_text(f"atlas-{secrets.token_hex(5)}")
     return PASSWORD_FILE.read_text().strip()

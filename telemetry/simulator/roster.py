@@ -28,8 +28,14 @@ from tenants.selectors import token_from_secret
 
 DEVICE_PREFIX = "TK-"
 """References of the devices that `create_demo` makes: the simulator speaks for no others."""
-TOKEN_NAME = "Simulated meters"  # noqa: S105
-SECRETS_FILE = Path(settings.BASE_DIR) / ".outrider" / "simulator.json"
+TOKEN_NAME = "Demonstration"  # noqa: S105
+TOKEN_SCOPES = (
+    Scope.TELEMETRY_READ,
+    Scope.TELEMETRY_WRITE,
+    Scope.FLEET_READ,
+    Scope.FLEET_WRITE,
+)
+SECRETS_FILE = settings.DEMO_SECRETS_DIR / "simulator.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Secrets:
             self.devices, self.api_token = stored["devices"], stored["api_token"]
 
     def save(self) -> None:
-        self._path.parent.mkdir(exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch(mode=0o600)
         self._path.write_text(json.dumps({"devices": self.devices, "api_token": self.api_token}))
 
@@ -135,7 +141,10 @@ def meters(actor: Actor, count: int | None, roster: list[RosteredVehicle]) -> li
 
 
 def api_token(actor: Actor, secrets: Secrets) -> str:
-    """A token that may send telemetry: the one in the file while it is good."""
+    """The demonstration's token: the one in the file while it is good, else a new one.
+
+    The simulator posts meter readings by it, and a person may try the API with it.
+    """
     if secrets.api_token:
         known = token_from_secret(secrets.api_token, now=timezone.now())
         if known is not None and known.tenant_id == actor.tenant.pk:
@@ -143,9 +152,7 @@ def api_token(actor: Actor, secrets: Secrets) -> str:
     old = ApiToken.objects.for_tenant(actor.tenant).filter(name=TOKEN_NAME, revoked_at=None)
     for token in old:
         tenant_services.revoke_token(actor=actor, token=token)
-    _, plain = tenant_services.issue_token(
-        actor=actor, name=TOKEN_NAME, scopes=[Scope.TELEMETRY_WRITE]
-    )
+    _, plain = tenant_services.issue_token(actor=actor, name=TOKEN_NAME, scopes=TOKEN_SCOPES)
     secrets.api_token = plain
     secrets.save()
     return plain

@@ -63,6 +63,10 @@ def millionths(value: Decimal) -> int:
 
 def numeric(value: int) -> bytes:
     """Millionths as a `numeric` of fixed length: five groups of four digits, then two."""
+    if 0 <= value < 10_000_000_000:  # nearly all: one group before the point
+        ones, fraction = divmod(value, 1_000_000)
+        first, second = divmod(fraction * 100, 10_000)
+        return _numeric(7, 4, 0, 6, 0, 0, 0, 0, ones, first, second)
     rest = abs(value) * 100
     groups = []
     for _ in range(7):
@@ -126,7 +130,8 @@ class _Shape:
         variable: list[tuple[int, Type]],
         empty: frozenset[int],
     ) -> None:
-        layout, constants, present = [">"], [count.to_bytes(2, "big")], []
+        layout, constants = [">"], [count.to_bytes(2, "big")]
+        present: list[int] = []
         self.conversions: list[tuple[int, Callable[[Any], Any]]] = []
         for at, kind in fixed:
             if at in empty:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
-from psycopg.types.json import Jsonb
+from django.db.backends.utils import CursorWrapper
 
 from telemetry.records import Reading
 from telemetry.storage.binary import Column, Type
@@ -96,7 +97,9 @@ class RefusalSeen(NamedTuple):
     received_at: datetime
 
 
-def count_refusals(cursor: psycopg.Cursor[Any], refusals: Sequence[RefusalSeen]) -> None:
+def count_refusals(
+    cursor: psycopg.Cursor[Any] | CursorWrapper, refusals: Sequence[RefusalSeen]
+) -> None:
     """Add refusals to the health of their devices, in the caller's transaction."""
     by_device: dict[int, list[RefusalSeen]] = {}
     for refusal in refusals:
@@ -111,7 +114,7 @@ def count_refusals(cursor: psycopg.Cursor[Any], refusals: Sequence[RefusalSeen])
             """
             INSERT INTO telemetry_device_health AS t (device_id, tenant_id, accepted, duplicates,
                 late, refused, refusals, last_refusal_at, last_refusal_code)
-            VALUES (%s, %s, 0, 0, 0, %s, %s, %s, %s)
+            VALUES (%s, %s, 0, 0, 0, %s, %s::jsonb, %s, %s)
             ON CONFLICT (device_id) DO UPDATE SET
                 refused = t.refused + excluded.refused,
                 refusals = t.refusals || (
@@ -124,7 +127,7 @@ def count_refusals(cursor: psycopg.Cursor[Any], refusals: Sequence[RefusalSeen])
                 last_refusal_at = greatest(t.last_refusal_at, excluded.last_refusal_at)
             """,
             [
-                device_id, newest.tenant_id, len(found), Jsonb(codes),
+                device_id, newest.tenant_id, len(found), msgspec.json.encode(codes).decode(),
                 newest.received_at, newest.code,
             ],
         )  # fmt: skip

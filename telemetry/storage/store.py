@@ -8,7 +8,7 @@ staging table, where the primary key tells which are new.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -48,7 +48,9 @@ class Store:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._tables = {subject.kind: Tables(subject) for subject in (VEHICLES, METERS)}
+        self._tables: dict[str, Tables] = {
+            subject.kind: Tables(subject) for subject in (VEHICLES, METERS)
+        }
         self._states: dict[str, dict[int, State]] = {"v": {}, "m": {}}
         self._health = BinaryRows(health.COLUMNS)
         with connection.transaction():
@@ -195,7 +197,7 @@ class Store:
     def _merge(tables: Tables, states: dict[int, State], rows: Sequence[Row]) -> dict[int, State]:
         merge = tables.merge
         changed: dict[int, State] = {}
-        for row in rows:
+        for row in _undominated(tables, rows):
             subject_id = row[merge.key_at]
             state = states.get(subject_id)
             if state is None:
@@ -204,3 +206,19 @@ class Store:
                 state.take(row)
             changed[subject_id] = state
         return changed
+
+
+def _undominated(tables: Tables, rows: Sequence[Row]) -> Iterable[Row]:
+    """Rows that can matter to a latest state: of those of a subject that carry the same
+    fields and attributes, the newest alone."""
+    merge = tables.merge
+    key_at, time_at, id_at = merge.key_at, merge.time_at, merge.id_at
+    attributes_at = merge.attributes_at
+    newest: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        attributes = row[attributes_at]
+        carried = (row[key_at], tuple(map(type, row)), tuple(attributes) if attributes else None)
+        held = newest.get(carried)
+        if held is None or (row[time_at], row[id_at]) > (held[time_at], held[id_at]):
+            newest[carried] = row
+    return newest.values()

@@ -6,6 +6,7 @@ the audit trail. A view needs nothing else.
 
 from __future__ import annotations
 
+import structlog
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from rest_framework.authentication import (
@@ -45,6 +46,7 @@ class TokenAuthentication(BaseAuthentication):
                 "The token is unknown, expired or revoked.", code="token_invalid"
             )
         note_token_use(token, now=now)
+        structlog.contextvars.bind_contextvars(tenant_id=token.tenant_id)
         return TokenUser(), Actor.integration(token, address=address_of(request._request))
 
     def authenticate_header(self, request: Request) -> str:
@@ -61,4 +63,5 @@ class MemberSessionAuthentication(SessionAuthentication):
         actor = actor_for_request(request._request)
         if actor is None:
             raise DomainError("no_organisation", 403, "You are not a member of any organisation.")
+        structlog.contextvars.bind_contextvars(tenant_id=actor.tenant.pk)
         return authenticated[0], actor

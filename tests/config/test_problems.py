@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+from pathlib import Path
 
 import pytest
 from asgiref.sync import iscoroutinefunction
@@ -10,10 +12,12 @@ from django.http import HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 from django.test.utils import override_settings
 
+from config.problems import _CODES as PLAIN_CODES
 from config.problems import ProblemMiddleware
 from tenants.errors import DomainError
 from tests import people
 
+ROOT = Path(__file__).resolve().parents[2]
 CONTENT_TYPE = "application/problem+json"
 MEMBERS = {"type", "title", "status", "code", "detail", "instance", "request_id"}
 
@@ -206,3 +210,24 @@ def test_it_answers_a_refusal_raised_outside_the_api_views():
     assert response.headers["Retry-After"] == "3"
     elsewhere = RequestFactory().get("/live")
     assert ProblemMiddleware(view).process_exception(elsewhere, refusal) is None
+
+
+def codes_raised_in(room: str) -> set[str]:
+    """The literal codes of every `DomainError` in a room's source."""
+    return {
+        node.args[0].value
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "DomainError"
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    }
+
+
+def test_it_documents_every_code():
+    table = (ROOT / "docs" / "problems.md").read_text()
+    raised = codes_raised_in("tenants") | codes_raised_in("fleet") | set(PLAIN_CODES.values())
+    assert "last_owner" in raised
+    assert not {code for code in raised if f"| `{code}` |" not in table}

@@ -40,7 +40,9 @@ def some_readings(**fixed):
             speed_kmh=n * 0.7, attributes={"gear": "D", f"x{n % 5}": n} if n % 2 else None, **fixed,
         )
         for n in range(120)
-    ] + [meter_reading(n % 2 + 1, at=NOW_US - n * DAY, energy="0.123456") for n in range(9)]  # fmt: skip
+    ] + [
+        meter_reading(n % 2 + 1, at=NOW_US - n * DAY, energy="0.123456") for n in range(9)
+    ]  # fmt: skip
 
 
 def verify(*arguments):

@@ -39,7 +39,7 @@ export function ownStyle(files) {
     paint: {
       "circle-color": colour("town"),
       "circle-blur": 0.75,
-      "circle-opacity": 0.8,
+      "circle-opacity": 0.6,
       "circle-pitch-alignment": "map",
       "circle-radius": ["interpolate", ["exponential", 2], ["zoom"], 6, radiusAt(6), 16, radiusAt(16)],
     },

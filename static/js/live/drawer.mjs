@@ -41,7 +41,7 @@ export class Drawer {
     this.meta = element("div", { class: "drawer__meta" });
     this.notes = element("div", { class: "drawer__notes" });
     this.tiles = element("div", { class: "tiles" });
-    this.facts = element("dl", { class: "facts" });
+    this.facts = element("div", { class: "sections" });
     this.body = element("div", { class: "drawer__body" }, this.notes, this.tiles, this.facts);
     const close = element("button", { type: "button", class: "drawer__close", "aria-label": "Close", onclick: this.onClose });
     close.innerHTML = CLOSE;
@@ -134,8 +134,11 @@ export class Drawer {
       this.facts.replaceChildren();
       return;
     }
-    const rows = [];
-    const row = (label, text, time, title) => rows.push(element("dt", { title }, label), element("dd", {}, text), element("dd", {}, time == null ? "" : age((now - time) / 1e6)));
+    const sections = [];
+    const begin = (title) => sections.push([title && element("h3", {}, title), element("dl", { class: "facts" })]);
+    const row = (label, text, time, title) =>
+      sections.at(-1)[1].append(element("dt", { title }, label), element("dd", {}, text), element("dd", {}, time == null ? "" : age((now - time) / 1e6)));
+    begin();
     const tiled = TILES[thing.kind];
     const skipped = new Set(["lat", "lon", "attributes", "alarms", "invalid", ...(this.tiled ? tiled.slice(0, 4) : [])]);
     const { lat, lon } = state.values;
@@ -145,13 +148,13 @@ export class Drawer {
       row(this.fields[name]?.label ?? name, worded(value, this.fields[name]), timeOf(state, name));
     }
     const attributes = Object.entries(state.values.attributes ?? {});
-    if (attributes.length) rows.push(element("h3", {}, "As the device names it"));
+    if (attributes.length) begin("As the device names it");
     for (const [name, value] of attributes) if (value !== null) row(name, String(value), timeOf(state, `attributes.${name}`));
-    rows.push(element("h3", {}, "Reading"));
+    begin("Reading");
     row("Device's clock", moment(state.time_us));
     row("Received", moment(state.received_us), null, "By the server's clock");
     row("On the way", lagText((state.received_us - state.time_us) / 1e6));
-    this.facts.replaceChildren(...rows);
+    this.facts.replaceChildren(...sections.flat().filter((part) => part && (part.tagName !== "DL" || part.childElementCount)));
   }
 }
 

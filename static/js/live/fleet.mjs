@@ -3,7 +3,7 @@ import { merged } from "outrider/live/merge";
 import { attentionOf, statusOf } from "outrider/live/status";
 
 const TRAIL_S = 600;
-const TRAIL_POINTS = 120;
+const TRAIL_POINTS = 240;
 const HISTORY_POINTS = 90;
 export const SPARK_FIELDS = ["speed_kmh", "soc_pct", "battery_temp_c", "power_kw", "voltage_v", "current_a"];
 
@@ -59,6 +59,17 @@ export class Fleet {
     }
     if (this.lags.length > 60) this.lags.splice(0, this.lags.length - 60);
     this.version++;
+  }
+
+  /** Where vehicles were before this page was opened: {reference: [[time_us, lon, lat]]}. */
+  takeTrails(trails) {
+    for (const [id, points] of Object.entries(trails)) {
+      const thing = this.things.get(`vehicle:${id}`);
+      if (!thing) continue;
+      const known = thing.trail[0]?.[0] ?? Infinity;
+      const before = points.filter(([time]) => time < known).map(([time, lon, lat]) => [time, mercatorX(lon), mercatorY(lat)]);
+      thing.trail = [...before, ...thing.trail].slice(-TRAIL_POINTS);
+    }
   }
 
   leave(room) {

@@ -43,10 +43,10 @@ export class List {
     else if (top + rowHeight() > scrollTop + clientHeight) this.box.scrollTop = top + rowHeight() - clientHeight;
   }
 
-  /** The key of the row so many rows on from the selected one. */
-  neighbour(step) {
+  /** The key of the row so many rows on from this one. */
+  neighbour(from, step) {
     if (!this.things.length) return null;
-    const index = this.things.findIndex((thing) => thing.key === this.selected);
+    const index = this.things.findIndex((thing) => thing.key === from);
     const next = index < 0 ? (step > 0 ? 0 : this.things.length - 1) : index + step;
     return this.things[Math.max(0, Math.min(this.things.length - 1, next))].key;
   }

@@ -159,8 +159,22 @@ function connected(state) {
   redraw(state === "live");
 }
 
+// After every return, too: what was driven in between is in history.
+let trailsFor = null;
+async function fetchTrails() {
+  const wanted = (trailsFor = Symbol("trails"));
+  const answer = await fetch(start.trails).catch(() => null);
+  if (!answer?.ok || wanted !== trailsFor) return;
+  fleet.takeTrails((await answer.json()).trails);
+  redraw();
+}
+
 const socket = new LiveSocket(start.socket, {
-  snapshot: (message) => { fleet.takeSnapshot(message); redraw(true); },
+  snapshot: (message) => {
+    fleet.takeSnapshot(message);
+    if (message.part === message.parts && connection !== "live") setTimeout(fetchTrails, 800); // By then all fleets are here.
+    redraw(true);
+  },
   update: (message) => { fleet.takeUpdate(message); redraw(); },
   left: (room) => { fleet.leave(room); redraw(true); },
   state: (state) => (state !== connection || state === "lost") && connected(state),
@@ -206,7 +220,7 @@ $("sort").addEventListener("change", (event) => view.set({ sort: event.target.va
 $("fleet").addEventListener("change", (event) => view.set({ fleet: event.target.value }));
 
 const walk = (step) => {
-  const key = list.neighbour(step);
+  const key = list.neighbour(view.selected, step);
   if (key) select(key, false);
 };
 const KEYS = {

@@ -17,6 +17,7 @@ export class LiveSocket {
     this.handlers.state("connecting");
     const socket = new WebSocket(this.address);
     this.socket = socket;
+    this.beats = 0;
     this.#watch();
     socket.onopen = () => {
       socket.send(JSON.stringify({ type: "subscribe", fleets: "all" }));
@@ -38,7 +39,11 @@ export class LiveSocket {
     if (message.type === "snapshot") this.handlers.snapshot(message);
     else if (message.type === "telemetry.update") this.handlers.update(message);
     else if (message.type === "left") this.handlers.left(message.room);
-    if (message.type === "heartbeat" || message.type === "snapshot") this.handlers.state("live");
+    // Live is who knows what is true: the first beat comes before any snapshot does, the
+    // second alone where there is no fleet to tell of.
+    if (message.type === "heartbeat") this.beats++;
+    if (message.part === message.parts && message.parts) this.beats = 2;
+    if (this.beats >= 2) this.handlers.state("live");
     if (message.message) this.#acknowledge(message.message);
   }
 

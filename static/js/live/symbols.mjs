@@ -3,6 +3,7 @@
 import { SHAPES } from "outrider/live/marks";
 import { colour } from "outrider/live/basemap";
 import { drawClusters, gather } from "outrider/live/clusters";
+import { STATUSES } from "outrider/live/status";
 import { drawGraticule } from "outrider/live/graticule";
 
 const SIZE = 22;
@@ -64,7 +65,9 @@ export class Symbols {
     this.frame = this.#projection(width, height);
     drawGraticule(c, this.frame, this.colours);
     this.#glide(now);
+    // Those that move lie on top of those that stand.
     const { clusters, single } = gather(this.#inSight(), this.frame, this.selected);
+    single.sort((a, b) => STATUSES.indexOf(b.thing.status) - STATUSES.indexOf(a.thing.status));
     this.#drawTrails(c, single);
     this.clusters = clusters;
     this.drawn = single;
@@ -144,8 +147,8 @@ export class Symbols {
     c.lineJoin = c.lineCap = "round";
     for (const { thing, x, y } of places) {
       const chosen = thing.key === this.selected;
-      if (thing.trail.length < 2 || (!chosen && thing.status !== "moving")) continue;
-      c.strokeStyle = chosen ? this.colours.accent : this.colours.moving;
+      if (thing.trail.length < 2) continue;
+      c.strokeStyle = chosen ? this.colours.accent : this.colours[thing.status];
       c.globalAlpha = chosen ? 0.85 : 0.26;
       c.lineWidth = chosen ? 4 : 2;
       this.#line(c, thing.trail, x, y, thing);

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from telemetry.demo import people, things
+from telemetry.simulator import roster
 from tenants.actors import Actor
 
 
@@ -25,5 +26,7 @@ class Command(BaseCommand):
         wanted = max(0, options["vehicles"])
         meters = options["meters"] if options["meters"] is not None else max(4, wanted // 4)
         things.ensure_things(actor, vehicles=wanted, meters=meters)
+        token = roster.api_token(actor, roster.Secrets())
         for email, role in people.logins():
             self.stdout.write(f"  {email:<28} {password}   {role}")
+        self.stdout.write(f"  API token: {token}")

@@ -50,7 +50,8 @@ class Command(BaseCommand):
                         difference.what, difference.where, difference.expected, difference.found
                     )
         compared = ", ".join(f"{count} {what}" for what, count in verification.compared.items())
-        console = Console(file=self.stdout._out, soft_wrap=True)  # type: ignore[attr-defined]
+        out: Any = self.stdout
+        console = Console(file=out, soft_wrap=True)
         if shown:
             console.print(table)
         console.print(f"Compared {compared}: {shown or 'no'} difference{'s' * (shown != 1)}.")

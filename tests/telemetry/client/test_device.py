@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 import pytest
@@ -71,7 +72,8 @@ async def test_it_sends_no_more_than_the_window_before_an_acknowledgement():
 
 
 async def test_it_sends_again_what_was_not_acknowledged_before_a_restart():
-    first, second = [], []
+    first: list[Any] = []
+    second: list[Any] = []
 
     async def restarts(socket):
         await say(socket, READY)
@@ -97,7 +99,7 @@ async def test_it_sends_again_what_was_not_acknowledged_before_a_restart():
 
 
 async def test_it_numbers_on_from_what_is_durable():
-    heard = []
+    heard: list[Any] = []
 
     async def knows_it(socket):
         await acknowledge_all(socket, {**READY, "last_seq": 41}, heard)
@@ -110,7 +112,7 @@ async def test_it_numbers_on_from_what_is_durable():
 
 
 async def test_it_does_not_believe_an_old_series_when_it_numbers_by_itself():
-    heard = []
+    heard: list[Any] = []
 
     async def knows_it(socket):
         await acknowledge_all(socket, {**READY, "last_seq": 41}, heard)
@@ -256,7 +258,7 @@ async def test_it_cuts_its_frames_in_half_when_one_was_too_large():
 
 
 async def test_it_holds_its_readings_while_it_has_no_network():
-    heard = []
+    heard: list[Any] = []
 
     async def first(socket):
         await acknowledge_all(socket, READY, heard)

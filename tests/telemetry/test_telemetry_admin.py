@@ -1,0 +1,84 @@
+"""Support's pages about devices and latest states."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from telemetry.models import DeviceHealth, QuarantinedFrame
+from telemetry.storage.connection import connect
+from telemetry.storage.store import Store
+from tenants import services
+from tests import people
+from tests.telemetry.readings import SECOND, vehicle_reading
+
+
+@pytest.fixture
+def support(committed, db):
+    """A client of staff with access to one of two customers, whose vehicles both spoke."""
+    staff = people.a_person(is_staff=True, is_superuser=True)
+    mine, other = people.an_organisation(), people.an_organisation()
+    services.grant_support_access(
+        staff=staff, tenant=mine, reason="ticket 1", duration=timedelta(hours=1)
+    )
+    now = int(timezone.now().timestamp()) * SECOND
+    with connect("outrider tests") as connection:
+        store = Store(connection)
+        for tenant, reference in ((mine, "MINE-1"), (other, "OTHER-1")):
+            vehicle = people.a_vehicle(tenant, reference)
+            device, _ = people.a_device(tenant, f"D-{reference}", vehicle=vehicle)
+            store.store(
+                [vehicle_reading(vehicle.pk, at=now, tenant_id=tenant.pk, device_id=device.pk,
+                                 soc_pct=41.5, driver="<b>bold</b>")]
+            )  # fmt: skip
+            QuarantinedFrame.objects.create(
+                log_id=reference, tenant_id=tenant.pk, device_id=device.pk, adapter="a",
+                adapter_version=1, code="out_of_range", field="lat", detail="91 is not",
+                raw=b"", raw_size=0, received_at=timezone.now() - timedelta(minutes=1),
+            )  # fmt: skip
+    return people.client_of(staff)
+
+
+PAGES = ["devicehealth", "vehiclelatest"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_lists_the_supported_customers_things_and_finds_them(support, page):
+    url = reverse(f"admin:telemetry_{page}_changelist")
+    text = support.get(url).content.decode()
+    assert "MINE-1" in text and "OTHER-1" not in text
+    assert "MINE-1" in support.get(url, {"q": "mine-1"}).content.decode()
+    for nothing in ("OTHER-1", "x"):
+        assert support.get(url, {"q": nothing}).context["cl"].result_count == 0
+    assert support.get(url, {"q": "a\0b"}).status_code == 200
+
+
+def test_it_tells_why_a_vehicle_is_dark(support):
+    health = DeviceHealth.objects.order_by("device_id").first()
+    text = support.get(
+        reverse("admin:telemetry_devicehealth_change", args=[health.pk])
+    ).content.decode()
+    assert "soc_pct 41.5" in text and "out_of_range lat" in text and "91 is not" in text
+    other = DeviceHealth.objects.order_by("device_id").last()
+    answer = support.get(reverse("admin:telemetry_devicehealth_change", args=[other.pk]))
+    assert answer.status_code == 302
+
+
+def test_it_filters_by_silence(support):
+    url = reverse("admin:telemetry_devicehealth_changelist")
+    assert support.get(url, {"silent": "60"}).context["cl"].result_count == 0
+    DeviceHealth.objects.update(last_seen=timezone.now() - timedelta(hours=2))
+    assert support.get(url, {"silent": "60"}).context["cl"].result_count == 1
+
+
+def test_a_page_of_devices_takes_as_many_queries_as_one_device(
+    support, django_assert_max_num_queries
+):
+    health = DeviceHealth.objects.order_by("device_id").first()
+    DeviceHealth.objects.bulk_create(
+        DeviceHealth(device_id=10**9 + n, tenant_id=health.tenant_id) for n in range(40)
+    )
+    url = reverse("admin:telemetry_devicehealth_changelist")
+    with django_assert_max_num_queries(12):
+        assert support.get(url).context["cl"].result_count == 41
