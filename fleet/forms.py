@@ -178,10 +178,10 @@ class DeviceForm(ReferencedForm):
     def clean_protocol(self) -> str:
         return self.cleaned_data["protocol"] or PROTOCOLS[0].name
 
-    def clean_vehicle(self) -> Vehicle | None:
+    def clean_vehicle(self) -> Any:
         return self._subject(Vehicle, "vehicle", _("No vehicle in service has this id."))
 
-    def clean_meter(self) -> Meter | None:
+    def clean_meter(self) -> Any:
         return self._subject(Meter, "meter", _("No meter in service has this id."))
 
     def clean(self) -> dict[str, Any]:

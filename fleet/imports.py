@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from fleet import services, vin
-from fleet.forms import DeviceForm, ReferencedForm, VehicleForm, fleets_in_service, initial_of
+from fleet.forms import DeviceForm, ReferencedForm, fleets_in_service, initial_of
 from fleet.models import Device, Meter, Referenced, Vehicle
 from fleet.pages.kinds import DEVICES, Kind
 from tenants.actors import Actor
@@ -139,9 +139,7 @@ def _form_of(kind: Kind) -> type[ReferencedForm]:
     return DeviceForm if kind is DEVICES else (kind.form or ReferencedForm)
 
 
-def _existing(
-    kind: Kind, rows: Sequence[ImportRow], tenant: Organisation
-) -> dict[str, Referenced]:
+def _existing(kind: Kind, rows: Sequence[ImportRow], tenant: Organisation) -> dict[str, Referenced]:
     wanted = {row.reference for row in rows if "\x00" not in row.reference}
     found = kind.model.objects.for_tenant(tenant).select_related(*kind.joined)
     return {row.reference: row for row in found.filter(reference__in=wanted)}
@@ -239,4 +237,3 @@ def _refuse_known_vins(rows: Sequence[ImportRow], tenant: Organisation) -> None:
         row = wanted[pseudonym]
         if row.reference != reference:
             row.errors.append(("vin", _("Another vehicle has this VIN.")))
-

@@ -22,15 +22,19 @@ PROTOCOLS: tuple[Protocol, ...] = (
     Protocol(
         "telemetry.v1",
         _("Telemetry socket"),
-        _("One lasting WebSocket connection, JSON or MessagePack, acknowledged readings. "
-          "For trackers and gateways that you program."),
+        _(
+            "One lasting WebSocket connection, JSON or MessagePack, acknowledged readings. "
+            "For trackers and gateways that you program."
+        ),
         ("python", "curl"),
     ),
     Protocol(
         "http.v1",
         _("HTTP"),
-        _("One POST per reading or batch. For scripts, chargers and back ends that call now "
-          "and then."),
+        _(
+            "One POST per reading or batch. For scripts, chargers and back ends that call now "
+            "and then."
+        ),
         ("curl", "python-http"),
     ),
 )

@@ -43,7 +43,7 @@ def read_table(name: str, content: bytes) -> list[dict[str, str]]:
     named = [heading for heading in headings if heading]
     if len(set(named)) != len(named):
         raise _unreadable(_("Two columns have the same heading."))
-    rows = []
+    rows: list[dict[str, str]] = []
     for line in lines:
         if not any(cell.strip() for cell in line):
             continue

@@ -107,8 +107,11 @@ def _ours(evidence: Evidence) -> list[Finding]:
             Cause.OUR_OUTAGE,
             Strength.CERTAIN,
             _("We are behind"),
-            _("Readings have been waiting for %(s)d s to be stored. Nothing is lost: they will "
-              "appear with their own times.") % {"s": seconds},
+            _(
+                "Readings have been waiting for %(s)d s to be stored. Nothing is lost: they will "
+                "appear with their own times."
+            )
+            % {"s": seconds},
         )
     ]
 
@@ -216,8 +219,10 @@ def _circumstantial(evidence: Evidence, *, proven: bool) -> list[Finding]:
                 Cause.NO_COVERAGE,
                 weaker,
                 _("It went silent while moving"),
-                _("No mobile coverage, a garage, or a device that lost its power. What it holds "
-                  "comes late, with its own times."),
+                _(
+                    "No mobile coverage, a garage, or a device that lost its power. What it holds "
+                    "comes late, with its own times."
+                ),
             )
         )
     elif evidence.was_moving is not None:

@@ -65,8 +65,8 @@ def _devices_of(subject: Vehicle | Meter | Device) -> list[Device]:
     if isinstance(subject, Device):
         return [subject]
     rows = Device.objects.for_tenant(subject.tenant_id)
-    rows = rows.filter(vehicle=subject) if isinstance(subject, Vehicle) else rows.filter(
-        meter=subject
+    rows = (
+        rows.filter(vehicle=subject) if isinstance(subject, Vehicle) else rows.filter(meter=subject)
     )
     return list(rows.order_by("archived_at", "-created_at")[:MOST_DEVICES])
 
@@ -81,7 +81,9 @@ def _evidence_of(devices: list[Device]) -> list[DeviceEvidence]:
         .filter(device_id__in=ids, revoked_at__isnull=True)
         .values_list("device_id", flat=True)
     )
-    return [_device_evidence(device, health.get(device.pk), device.pk in live) for device in devices]
+    return [
+        _device_evidence(device, health.get(device.pk), device.pk in live) for device in devices
+    ]
 
 
 def _device_evidence(device: Device, health: DeviceHealth | None, live: bool) -> DeviceEvidence:
@@ -116,9 +118,7 @@ def _last_seen(
     return (min(state.received_at, state.time) if state else None), state
 
 
-def _neighbours(
-    subject: Vehicle | Meter | Device, own: set[int], now: datetime
-) -> tuple[int, int]:
+def _neighbours(subject: Vehicle | Meter | Device, own: set[int], now: datetime) -> tuple[int, int]:
     """How many other devices of the organisation report, of how many that ever did."""
     others = DeviceHealth.objects.filter(tenant_id=subject.tenant_id).exclude(pk__in=own)
     lately = others.filter(last_seen__gte=now - timedelta(days=1)).count()

@@ -43,5 +43,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         for kind in WRITERS
     ),
     path("quality", quality.Quality.as_view(), name="quality"),
+    path("quality/replay", quality.Replay.as_view(), name="quality-replay"),
     path("start", start.Checklist.as_view(), name="start"),
 ]

@@ -37,7 +37,7 @@ class OrganisationForm(forms.Form):
         required=False,
         min_value=1,
         max_value=36_500,
-        help_text=_("Empty: as long as the platform keeps it. Older readings are removed for good."),
+        help_text=_("Empty: as long as the platform keeps it. Older readings go for good."),
     )
 
     def clean_time_zone(self) -> str:

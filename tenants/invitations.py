@@ -134,9 +134,7 @@ def accept(*, invitation: Invitation, user: User, address: str | None = None) ->
 
 
 @transaction.atomic
-def join(
-    *, invitation: Invitation, name: str, password: str, address: str | None = None
-) -> User:
+def join(*, invitation: Invitation, name: str, password: str, address: str | None = None) -> User:
     """Make an account for an invited address that has none, and a member of it.
 
     The link proves the address. An account that exists is never given a password here.

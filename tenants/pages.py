@@ -56,7 +56,8 @@ class MemberPage(View):
         if scope is None or scope not in actor.scopes:
             raise PermissionDenied
         self.actor = actor
-        request.actor = actor  # type: ignore[attr-defined]  (so that the shell need not ask again)
+        # So that the shell need not ask again.
+        request.actor = actor  # type: ignore[attr-defined]
         return super().dispatch(request, *args, **kwargs)
 
     @property
@@ -98,8 +99,8 @@ class MemberPage(View):
 
 def refused(form: Form, error: DomainError) -> None:
     """Show a service's refusal at the field it is about, else above the form."""
-    field = error.extra.get("field")
-    field = {"id": "reference", "from": "valid_from", "to": "valid_to"}.get(field, field)
+    field: str | None = error.extra.get("field")
+    field = {"id": "reference", "from": "valid_from", "to": "valid_to"}.get(field or "", field)
     form.add_error(field if field in form.fields else None, error.detail)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
+from django.utils.functional import Promise
 
 M = TypeVar("M", bound=Model)
 
@@ -29,7 +30,7 @@ class Column:
     """A heading. `order`: the field or annotation to sort by, never NULL; empty: unsortable."""
 
     name: str
-    label: str
+    label: str | Promise
     order: str = ""
     numeric: bool = False
     is_time: bool = False

@@ -48,8 +48,10 @@ class Import(MemberPage):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if "template" in request.GET:
-            return _download(csv_lines([_heading(n) for n in form_fields(self.kind)], []),
-                             f"{self.kind.plural}-template.csv")
+            return _download(
+                csv_lines([_heading(n) for n in form_fields(self.kind)], []),
+                f"{self.kind.plural}-template.csv",
+            )
         return self._page(FileForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -71,8 +73,9 @@ class Import(MemberPage):
     def _confirm(self, waiting: str) -> HttpResponse:
         table = self._kept(waiting)
         if table is None:
-            self.complain(DomainError("gone", 410, _("This preview is too old. Choose the file "
-                                                     "again.")))
+            self.complain(
+                DomainError("gone", 410, _("This preview is too old. Choose the file again."))
+            )
             return redirect(f"{self.kind.plural}-import")
         # Checked again: the organisation may have changed since the preview.
         plan = plan_import(self.kind, table, actor=self.actor)
@@ -126,8 +129,13 @@ class Import(MemberPage):
                 "more": len(good) > SHOWN,
                 "shown_columns": [_heading(name) for name in plan.columns],
                 "cells": [
-                    (row, ["•••" if n == "vin" and row.cells.get(n) else row.cells.get(n, "")
-                           for n in plan.columns])
+                    (
+                        row,
+                        [
+                            "•••" if n == "vin" and row.cells.get(n) else row.cells.get(n, "")
+                            for n in plan.columns
+                        ],
+                    )
                     for row in good[:SHOWN]
                 ],
             }

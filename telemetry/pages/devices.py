@@ -116,15 +116,13 @@ class Revoke(DeviceBase):
     def post(self, request: HttpRequest, device_id: str) -> HttpResponse:
         device = self.device
         services.revoke_credential(actor=self.actor, device=device)
-        self.say(_("%(name)s is shut out. Issue a new credential to let it in.") % {
-            "name": device.name
-        })
+        self.say(
+            _("%(name)s is shut out. Issue a new credential to let it in.") % {"name": device.name}
+        )
         return redirect("device", device.reference)
 
 
-def credential_page(
-    page: MemberPage, device: Device, plain: str, *, is_new: bool
-) -> HttpResponse:
+def credential_page(page: MemberPage, device: Device, plain: str, *, is_new: bool) -> HttpResponse:
     """The secret, shown this once: it is kept nowhere, this answer included."""
     request = page.request
     socket = "wss" if request.is_secure() else "ws"

@@ -91,7 +91,7 @@ class ThingList(MemberPage):
     def _wants_table(self) -> bool:
         return self.is_fragment and "HX-History-Restore-Request" not in self.request.headers
 
-    def heard(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def heard(self, rows: QuerySet[Any]) -> Any:
         """Annotate `last_seen` (never NULL) and `dark_since`, before which a row is silent."""
         raise NotImplementedError
 
@@ -174,8 +174,9 @@ class Vehicles(ThingList):
         "last_seen", "archived_at",
     )  # fmt: skip
 
-    def heard(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.select_related("fleet").annotate(
+    def heard(self, rows: QuerySet[Any]) -> Any:
+        rows = rows.select_related("fleet")
+        return rows.annotate(
             last_seen=latest(VehicleLatest, "vehicle_id"), silent_s=F("silent_after_s")
         )
 
@@ -219,7 +220,7 @@ class Meters(ThingList):
     )
     export_columns = ("id", "name", "fleet", "silent_after_s", "last_seen", "archived_at")
 
-    def heard(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def heard(self, rows: QuerySet[Any]) -> Any:
         return rows.select_related("fleet").annotate(
             last_seen=latest(MeterLatest, "meter_id"), silent_s=F("silent_after_s")
         )
@@ -254,7 +255,7 @@ class Devices(ThingList):
     )
     export_columns = ("id", "name", "vehicle", "meter", "protocol", "last_seen", "archived_at")
 
-    def heard(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def heard(self, rows: QuerySet[Any]) -> Any:
         return rows.select_related("vehicle", "meter").annotate(
             last_seen=latest(DeviceHealth, "device_id", "last_seen"),
             silent_s=Coalesce(
@@ -296,7 +297,7 @@ class Fleets(ThingList):
     )
     export_columns = ("id", "name", "archived_at")
 
-    def heard(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def heard(self, rows: QuerySet[Any]) -> Any:
         in_service = Q(archived_at__isnull=True)
         vehicles = Vehicle.objects.for_tenant(self.tenant).filter(in_service)
         meters = Meter.objects.for_tenant(self.tenant).filter(in_service)

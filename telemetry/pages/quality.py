@@ -1,7 +1,8 @@
-"""Data quality: what was refused, why, from whom and when."""
+"""Data quality: what was refused, why, from whom and when; and the button that tries again."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,30 +10,37 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncDay, TruncHour
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from fleet.models import Device
 from telemetry.frames import readable, reason
 from telemetry.models import QuarantinedFrame
+from telemetry.quarantine import ACCEPTED, replay
+from tenants.audit import record
+from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage
 from tenants.tables import Column, page_of
 
 PERIODS = {
-    "24h": (timedelta(hours=24), _("24 hours")),
-    "7d": (timedelta(days=7), _("7 days")),
-    "30d": (timedelta(days=30), _("30 days")),
-    "90d": (timedelta(days=90), _("90 days")),
+    "24h": (timedelta(hours=24), gettext_lazy("24 hours")),
+    "7d": (timedelta(days=7), gettext_lazy("7 days")),
+    "30d": (timedelta(days=30), gettext_lazy("30 days")),
+    "90d": (timedelta(days=90), gettext_lazy("90 days")),
 }
 TOP_DEVICES = 8
+MOST_REPLAYED = 200
 COLUMNS = (
-    Column("time", _("Received"), "received_at", is_time=True),
-    Column("device", _("Device")),
-    Column("reason", _("Reason")),
-    Column("field", _("Field")),
-    Column("detail", _("Detail")),
-    Column("replayed", _("Replayed")),
+    Column("time", gettext_lazy("Received"), "received_at", is_time=True),
+    Column("device", gettext_lazy("Device")),
+    Column("reason", gettext_lazy("Reason")),
+    Column("field", gettext_lazy("Field")),
+    Column("detail", gettext_lazy("Detail")),
+    Column("replayed", gettext_lazy("Replayed")),
 )
 
 
@@ -51,9 +59,7 @@ class Quality(MemberPage):
             tenant_id=self.tenant.pk, received_at__gte=since
         )
         rows, device = self._narrowed(everything)
-        table = page_of(
-            rows, columns=COLUMNS, query=request.GET, default="-time", tie="log_id"
-        )
+        table = page_of(rows, columns=COLUMNS, query=request.GET, default="-time", tie="log_id")
         frames = self._shown(table.rows)
         reasons = self._reasons(everything)
         return self.show(
@@ -68,6 +74,7 @@ class Quality(MemberPage):
                 "bars": self._bars(rows, since, hourly=period == "24h"),
                 "query": request.GET,
                 "device": device,
+                "can_replay": Scope.FLEET_WRITE in self.actor.scopes,
                 "filtered": any(request.GET.get(name) for name in ("code", "device")),
             }
         )
@@ -145,3 +152,41 @@ class Quality(MemberPage):
             )
         return bars
 
+
+class Replay(MemberPage):
+    """Judges chosen frames again, by the rules and the fleet of today."""
+
+    page = "quality"
+    scopes = {"POST": Scope.FLEET_WRITE}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        chosen = [each for each in request.POST.getlist("frame") if "\x00" not in each]
+        frames = QuarantinedFrame.objects.filter(
+            tenant_id=self.tenant.pk, log_id__in=chosen[:MOST_REPLAYED]
+        )
+        try:
+            outcomes = replay(frames.order_by("received_at"))
+        except DomainError as error:
+            self.complain(error)
+        else:
+            self._record(outcomes)
+        return redirect(f"{reverse('quality')}?{request.GET.urlencode()}")
+
+    def _record(self, outcomes: Counter[str]) -> None:
+        total = sum(outcomes.values())
+        if not total:
+            self.complain(DomainError("nothing_chosen", 422, _("Choose the frames to replay.")))
+            return
+        record(
+            self.actor,
+            "quarantine.replayed",
+            f"{total} frames",
+            changes={outcome: (None, n) for outcome, n in outcomes.items()},
+        )
+        good = outcomes[ACCEPTED]
+        text = ngettext(
+            "%(good)d of %(n)d frame was accepted.",
+            "%(good)d of %(n)d frames were accepted.",
+            total,
+        )
+        self.say(text % {"good": good, "n": total})

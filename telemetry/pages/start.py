@@ -35,9 +35,7 @@ def steps_of(tenant: Organisation) -> list[Step]:
             vehicle=Exists(Vehicle.objects.for_tenant(tenant).filter(**in_service)),
             meter=Exists(Meter.objects.for_tenant(tenant).filter(**in_service)),
             device=Exists(Device.objects.for_tenant(tenant).filter(**in_service)),
-            heard=Exists(
-                DeviceHealth.objects.filter(tenant_id=tenant.pk, last_seen__isnull=False)
-            ),
+            heard=Exists(DeviceHealth.objects.filter(tenant_id=tenant.pk, last_seen__isnull=False)),
             vehicle_heard=Exists(VehicleLatest.objects.filter(tenant_id=tenant.pk)),
             meter_heard=Exists(MeterLatest.objects.filter(tenant_id=tenant.pk)),
             colleague=Exists(Membership.objects.for_tenant(tenant).order_by("pk")[1:2]),

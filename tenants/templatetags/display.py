@@ -1,6 +1,7 @@
 """How values look on every page: times in the organisation's zone, units as it prefers.
 
-Values that are not there show as a dash, never as zero.
+Values that are not there show as a dash, never as zero: a template hands None on, or ""
+where what it looked into was missing.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ Number = int | float | Decimal
 
 
 @register.filter
-def moment(value: datetime | None, organisation: Organisation | None = None) -> SafeString | str:
+def moment(value: object, organisation: Organisation | None = None) -> SafeString | str:
     """`21 Nov 2026, 10:42:18` in the organisation's zone, UTC on hover."""
-    if _missing(value):
+    if not isinstance(value, datetime):
         return DASH
     local = value.astimezone(_zone(organisation))
     return format_html(
@@ -39,9 +40,9 @@ def moment(value: datetime | None, organisation: Organisation | None = None) -> 
 
 
 @register.filter
-def day(value: datetime | None, organisation: Organisation | None = None) -> SafeString | str:
+def day(value: object, organisation: Organisation | None = None) -> SafeString | str:
     """`21 Nov 2026` in the organisation's zone, UTC on hover."""
-    if _missing(value):
+    if not isinstance(value, datetime):
         return DASH
     local = value.astimezone(_zone(organisation))
     return format_html(
@@ -53,9 +54,9 @@ def day(value: datetime | None, organisation: Organisation | None = None) -> Saf
 
 
 @register.filter
-def ago(value: datetime | None, organisation: Organisation | None = None) -> SafeString | str:
+def ago(value: object, organisation: Organisation | None = None) -> SafeString | str:
     """`3 min ago`, with the moment in the organisation's zone and in UTC on hover."""
-    if _missing(value):
+    if not isinstance(value, datetime):
         return DASH
     local = value.astimezone(_zone(organisation))
     seconds = (timezone.now() - value).total_seconds()
@@ -67,16 +68,15 @@ def ago(value: datetime | None, organisation: Organisation | None = None) -> Saf
     return format_html(
         '<time datetime="{}" title="{}" data-ago>{}</time>',
         _iso(value),
-        f"{local.day} {local:%b %Y, %H:%M:%S %Z} · "
-        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"{local.day} {local:%b %Y, %H:%M:%S %Z} · {value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
         words,
     )
 
 
 @register.filter
-def duration(seconds: Number | None) -> str:
+def duration(seconds: object) -> str:
     """`850 ms`, `4.2 s`, `12 min`, `3 h 10 min`, `5 days`."""
-    if _missing(seconds):
+    if not isinstance(seconds, Number):
         return DASH
     s = float(seconds)
     if abs(s) < 1:
@@ -95,15 +95,15 @@ def duration(seconds: Number | None) -> str:
 
 
 @register.filter
-def milliseconds(value: Number | None) -> str:
+def milliseconds(value: object) -> str:
     """A duration that is kept in milliseconds."""
-    return DASH if _missing(value) else duration(float(value) / 1000)
+    return duration(float(value) / 1000) if isinstance(value, Number) else DASH
 
 
 @register.filter
-def distance(km: Number | None, organisation: Organisation | None = None) -> str:
+def distance(km: object, organisation: Organisation | None = None) -> str:
     """Kilometres, or miles by preference."""
-    if _missing(km):
+    if not isinstance(km, Number):
         return DASH
     if _imperial(organisation):
         return f"{float(km) / KM_PER_MILE:,.1f} mi"
@@ -111,9 +111,9 @@ def distance(km: Number | None, organisation: Organisation | None = None) -> str
 
 
 @register.filter
-def speed(kmh: Number | None, organisation: Organisation | None = None) -> str:
+def speed(kmh: object, organisation: Organisation | None = None) -> str:
     """Kilometres or miles an hour."""
-    if _missing(kmh):
+    if not isinstance(kmh, Number):
         return DASH
     if _imperial(organisation):
         return f"{float(kmh) / KM_PER_MILE:.0f} mph"
@@ -121,29 +121,40 @@ def speed(kmh: Number | None, organisation: Organisation | None = None) -> str:
 
 
 @register.filter
-def temperature(celsius: Number | None, organisation: Organisation | None = None) -> str:
+def temperature(celsius: object, organisation: Organisation | None = None) -> str:
     """Degrees Celsius or Fahrenheit."""
-    if _missing(celsius):
+    if not isinstance(celsius, Number):
         return DASH
     if _imperial(organisation):
         return f"{float(celsius) * 9 / 5 + 32:.1f} °F"
     return f"{celsius:.1f} °C"
 
 
+DIGITS = {"km/h": 0, "%": 0, "km": 1, "°C": 1, "V": 1, "A": 1, "kW": 1, "kWh": 2, "°": 5, "m": 0}
+
+
+@register.simple_tag
+def reading(value: object, unit: str = "", organisation: Organisation | None = None) -> str:
+    """A reported value with its unit, as the organisation prefers it."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if not isinstance(value, Number):
+        return str(value)
+    convert = {"km": distance, "km/h": speed, "°C": temperature}.get(unit)
+    if convert is not None:
+        return convert(value, organisation)
+    return f"{value:,.{DIGITS.get(unit, 0)}f} {unit}".rstrip()
+
+
 @register.filter
-def count(value: Number | None) -> str:
+def count(value: object) -> str:
     """A whole number with its thousands apart."""
-    return DASH if _missing(value) else f"{value:,}"
+    return f"{value:,}" if isinstance(value, Number) else DASH
 
 
 @register.filter
 def or_dash(value: object) -> object:
     return DASH if value in (None, "") else value
-
-
-def _missing(value: object) -> bool:
-    # A template hands "" on where what it looked into was not there.
-    return value is None or value == ""
 
 
 def _zone(organisation: Organisation | None) -> ZoneInfo:

@@ -45,7 +45,12 @@ CHANGE = [
     ("device-edit", {"device_id": "D1"}),
     ("devices-import", {}),
 ]
-ADMINISTER = [("settings", {}), ("members", {}), ("tokens", {}), ("audit", {})]
+ADMINISTER: list[tuple[str, dict[str, str]]] = [
+    ("settings", {}),
+    ("members", {}),
+    ("tokens", {}),
+    ("audit", {}),
+]
 
 
 def opened(browser: Browser, name: str, ids: dict[str, str]) -> Any:
