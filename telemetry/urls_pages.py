@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from telemetry.exports import WRITERS
-from telemetry.pages import devices, lists, meters, quality, start, vehicle
+from telemetry.pages import devices, energy, lists, meters, quality, start, vehicle
 
 LISTS = (lists.Fleets, lists.Vehicles, lists.Meters, lists.Devices)
 
@@ -42,6 +42,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         )
         for kind in WRITERS
     ),
+    path("energy", energy.Energy.as_view(), name="energy"),
+    path("energy/export", energy.EnergyExport.as_view(), name="energy-export"),
     path("quality", quality.Quality.as_view(), name="quality"),
     path("quality/replay", quality.Replay.as_view(), name="quality-replay"),
     path("start", start.Checklist.as_view(), name="start"),
