@@ -5,7 +5,16 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from telemetry.exports import WRITERS
-from telemetry.pages import devices, energy, lists, meters, quality, start, vehicle
+from telemetry.pages import (
+    devices,
+    energy,
+    lists,
+    meters,
+    operations,
+    quality,
+    start,
+    vehicle,
+)
 
 LISTS = (lists.Fleets, lists.Vehicles, lists.Meters, lists.Devices)
 
@@ -44,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("energy", energy.Energy.as_view(), name="energy"),
     path("energy/export", energy.EnergyExport.as_view(), name="energy-export"),
+    path("operations", operations.Operations.as_view(), name="operations"),
     path("quality", quality.Quality.as_view(), name="quality"),
     path("quality/replay", quality.Replay.as_view(), name="quality-replay"),
     path("start", start.Checklist.as_view(), name="start"),
