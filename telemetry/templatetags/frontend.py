@@ -19,6 +19,7 @@ register = template.Library()
 PACKAGES = {
     "htmx.org": "npm/htmx.mjs",
     "maplibre-gl": "npm/maplibre-gl.mjs",
+    "uplot": "npm/uplot.mjs",
 }
 
 

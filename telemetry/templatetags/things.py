@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
-from django.utils.html import escape
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
@@ -47,6 +48,18 @@ def reason_label(code: str) -> object:
 def moment_in_zone(value: datetime) -> str:
     """A moment that is in the zone it is to be shown in already."""
     return f"{value.day} {value:%b %H:%M}"
+
+
+@register.simple_tag(takes_context=True)
+def wall_clock(context: template.Context, value: datetime, pattern: str) -> SafeString:
+    """A moment in the organisation's zone by a pattern of strftime, UTC on hover."""
+    local = value.astimezone(ZoneInfo(context["actor"].tenant.time_zone))
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"{local:{pattern}}",
+    )
 
 
 @register.simple_tag
