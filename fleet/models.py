@@ -7,7 +7,7 @@ A last position is telemetry's, not ours: nothing here changes when a vehicle mo
 from __future__ import annotations
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import RegexValidator
@@ -76,6 +76,7 @@ class Vehicle(Referenced):
     battery_capacity_kwh = models.DecimalField(
         max_digits=8, decimal_places=2, null=True, blank=True
     )
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     silent_after_s = models.PositiveIntegerField(
         default=300, help_text="Seconds without a reading after which the vehicle counts as dark."
     )
@@ -101,6 +102,7 @@ class Meter(Referenced):
     """A charging meter: it counts the alternating-current energy that a charger delivers."""
 
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="meters")
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     silent_after_s = models.PositiveIntegerField(default=900)
 
     class Meta(Referenced.Meta):
@@ -178,3 +180,6 @@ class DeviceCredential(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+
+from fleet.geofences import Geofence as Geofence  # noqa: E402  (Django looks for models here)

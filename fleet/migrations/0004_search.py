@@ -9,8 +9,8 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('fleet', '0002_public_ids'),
-        ('tenants', '0003_invitations'),
+        ('fleet', '0003_geofences_and_tags'),
+        ('tenants', '0004_invitations'),
     ]
 
     operations = [
