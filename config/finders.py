@@ -21,6 +21,9 @@ PUBLISHED = {
     "npm/maplibre-gl-shared.mjs": "node_modules/maplibre-gl/dist/maplibre-gl-shared.mjs",
     "npm/maplibre-gl-worker.mjs": "node_modules/maplibre-gl/dist/maplibre-gl-worker.mjs",
     "npm/maplibre-gl.css": "node_modules/maplibre-gl/dist/maplibre-gl.css",
+    "npm/htmx.mjs": "node_modules/htmx.org/dist/htmx.esm.min.js",
+    "npm/uplot.mjs": "node_modules/uplot/dist/uPlot.esm.js",
+    "npm/uplot.css": "node_modules/uplot/dist/uPlot.min.css",
     "npm/inter.woff2": (
         "node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"
     ),

@@ -70,6 +70,8 @@ INSTALLED_APPS = [
     "csp",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "django_structlog",
     "tenants",
     "fleet",
@@ -94,6 +96,7 @@ else:
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "allauth.account.middleware.AccountMiddleware",
+        "allauth.usersessions.middleware.UserSessionsMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "config.requests.RequestLogMiddleware",
@@ -110,6 +113,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "tenants.pages.shell",
             ]
         },
     }
@@ -244,6 +248,12 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenants.accounts.ClosedSignup"
+MFA_ADAPTER = "tenants.accounts.SealedSecrets"
+MFA_TOTP_ISSUER = "Outrider"
+# An address is proven by the invitation that was sent to it.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+INVITATION_DAYS = env.int("INVITATION_DAYS", 7)
+"""How long the link of an invitation works."""
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 LOGIN_URL = "account_login"

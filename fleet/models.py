@@ -9,9 +9,11 @@ from __future__ import annotations
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from tenants.scoping import TenantOwned
 
@@ -19,6 +21,11 @@ REFERENCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 reference_validator = RegexValidator(
     REFERENCE_PATTERN, "Up to 64 letters, digits, dots, colons, dashes or underscores."
 )
+
+
+def search_index(name: str, *fields: str) -> GinIndex:
+    """Finds a part of a word in these fields, by its trigrams, as `icontains` asks for it."""
+    return GinIndex(*(OpClass(Upper(field), name="gin_trgm_ops") for field in fields), name=name)
 
 
 class Referenced(TenantOwned):
@@ -47,6 +54,9 @@ class Referenced(TenantOwned):
 
 class Fleet(Referenced):
     """A group of vehicles and meters; the room of the live stream."""
+
+    class Meta(Referenced.Meta):
+        indexes = [search_index("fleet_search", "name", "reference")]
 
 
 class VehicleKind(models.TextChoices):
@@ -82,7 +92,10 @@ class Vehicle(Referenced):
                 name="vehicle_vin_once_per_tenant",
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "fleet"])]
+        indexes = [
+            models.Index(fields=["tenant", "fleet"]),
+            search_index("vehicle_search", "name", "reference", "plate"),
+        ]
 
 
 class Meter(Referenced):
@@ -93,7 +106,10 @@ class Meter(Referenced):
     silent_after_s = models.PositiveIntegerField(default=900)
 
     class Meta(Referenced.Meta):
-        indexes = [models.Index(fields=["tenant", "fleet"])]
+        indexes = [
+            models.Index(fields=["tenant", "fleet"]),
+            search_index("meter_search", "name", "reference"),
+        ]
 
 
 class MeterMapping(TenantOwned):
@@ -141,6 +157,7 @@ class Device(Referenced):
                 name="device_speaks_for_one_thing",
             ),
         ]
+        indexes = [search_index("device_search", "name", "reference")]
 
 
 class DeviceCredential(TenantOwned):

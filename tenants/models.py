@@ -216,3 +216,35 @@ class SupportAccess(models.Model):
 
     def active_at(self, now: datetime) -> bool:
         return self.ended_at is None and now < self.expires_at
+
+
+class Invitation(TenantOwned):
+    """Leave to join, sent to an e-mail address. The link is signed, not stored."""
+
+    public_id = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
+    email = models.EmailField("e-mail")
+    role = models.CharField(max_length=12, choices=Role.choices)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="invitation_role_known"),
+            models.UniqueConstraint(
+                "tenant",
+                Lower("email"),
+                condition=Q(accepted_at__isnull=True, withdrawn_at__isnull=True),
+                name="invitation_one_open_per_address",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} · {self.get_role_display()}"
+
+    def is_open_at(self, now: datetime) -> bool:
+        """Neither accepted, withdrawn nor expired."""
+        return self.accepted_at is None and self.withdrawn_at is None and now < self.expires_at

@@ -35,7 +35,16 @@ from telemetry.models import (
     VehicleLatest,
     VehicleReadingRow,
 )
-from tenants.models import ApiToken, AuditEntry, Membership, Organisation, Role, Scope, User
+from tenants.models import (
+    ApiToken,
+    AuditEntry,
+    Invitation,
+    Membership,
+    Organisation,
+    Role,
+    Scope,
+    User,
+)
 from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, Secret, new_secret
 
 MARK = "Zwicky7"
@@ -77,6 +86,14 @@ def build_world(mark: str) -> World:
         digest=secret.digest,
         scopes=list(Scope.values),
         created_by=owner,
+    )
+    soon = datetime.now(UTC) + timedelta(days=3)
+    add(
+        Invitation,
+        email=f"guest@{mark.lower()}.example",
+        role=Role.VIEWER,
+        sent_at=datetime.now(UTC),
+        expires_at=soon,
     )
     fleet = add(Fleet, reference=f"{mark}-F1", name=f"{mark} fleet")
     vehicle = add(

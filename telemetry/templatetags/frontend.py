@@ -17,7 +17,9 @@ register = template.Library()
 # Bare names that modules import. Own modules go by name as well, so that every file has
 # the hash of its content in its address and may be cached for ever.
 PACKAGES = {
+    "htmx.org": "npm/htmx.mjs",
     "maplibre-gl": "npm/maplibre-gl.mjs",
+    "uplot": "npm/uplot.mjs",
 }
 
 

@@ -125,8 +125,8 @@ function drawEmpty() {
       element("button", { type: "button", class: "button", onclick: () => { $("find").value = ""; view.set({ find: "", status: "", fleet: "" }); } }, "Show all"));
   } else {
     empty.replaceChildren(element("h2", {}, `No ${noun}s yet`),
-      `Create a ${noun} and its device over the API, and send a first reading: it shows here within a second.`,
-      element("pre", {}, `POST /v1/${noun}s\nPOST /v1/devices\nPOST /v1/telemetry/ingest`));
+      "Four steps lead to the first live reading: it shows here within a second.",
+      element("a", { class: "button button--main", href: start.steps }, "Show the first steps"));
   }
 }
 

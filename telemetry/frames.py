@@ -1,0 +1,59 @@
+"""Refused frames as people read them: reasons in words, bytes as text or hexadecimal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+from django.utils.translation import gettext_lazy as _
+
+REASONS: Final = {
+    "malformed": _("Not readable"),
+    "unknown_field": _("Unknown field"),
+    "missing_field": _("Field missing"),
+    "out_of_range": _("Out of range"),
+    "bad_time": _("Impossible time"),
+    "future_time": _("Time in the future"),
+    "unsupported_schema": _("Unknown version"),
+    "too_large": _("Too large"),
+    "unknown_subject": _("Unknown vehicle or meter"),
+    "not_storable": _("Could not be stored"),
+}
+SHOWN_BYTES: Final = 4096
+
+
+def reason(code: str) -> Any:
+    """The refusal's code in words; a code without words stands for itself."""
+    return REASONS.get(code, code.replace("_", " ").capitalize())
+
+
+def readable(raw: bytes | memoryview) -> str:
+    """JSON indented, MessagePack as the JSON it stands for, text as it is, else a hex dump."""
+    data = bytes(raw)[:SHOWN_BYTES]
+    try:
+        return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        pass
+    if data and data[0] >= 0x80:
+        try:
+            return json.dumps(
+                msgspec.msgpack.decode(data), indent=2, ensure_ascii=False, default=repr
+            )
+        except (msgspec.DecodeError, ValueError, RecursionError, TypeError):
+            pass
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return hex_dump(data)
+    return text if all(c.isprintable() or c in "\r\n\t" for c in text) else hex_dump(data)
+
+
+def hex_dump(data: bytes) -> str:
+    """Sixteen bytes a line: offset, hexadecimal, ASCII."""
+    lines = []
+    for start in range(0, min(len(data), 1024), 16):
+        part = data[start : start + 16]
+        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        lines.append(f"{start:06x}  {part.hex(' '):<47}  {shown}")
+    return "\n".join(lines)
