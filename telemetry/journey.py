@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telemetry import sampling
 from telemetry.arrays import Floats, Rows, Times
@@ -205,7 +206,7 @@ class Journey:
 _STATES: Final = (Status.PARKED, Status.IDLE, Status.CHARGING, Status.MOVING)
 
 
-def _states(known: Rows) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+def _states(known: Rows) -> NDArray[np.int8]:
     """The rule of `telemetry.status` for every reading."""
     codes = np.zeros(len(known), dtype=np.int8)
     codes[known.values["ignition"] == 1] = 1
@@ -225,7 +226,7 @@ def _gap_after(known: Rows, at: int, end: int, *, is_open: bool = False) -> Gap:
     )
 
 
-def _mark(into: list[Span], page: Rows, marked: np.ndarray, apart_us: int) -> None:  # type: ignore[type-arg]
+def _mark(into: list[Span], page: Rows, marked: NDArray[np.bool_], apart_us: int) -> None:
     """Runs of marked readings; those closer than a gap are one."""
     at = np.nonzero(marked)[0]
     if not len(at):

@@ -32,5 +32,6 @@ def _parts(lines: Iterator[str]) -> Iterator[bytes]:
 
 
 async def _asynchronous(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (part := await sync_to_async(next)(parts, None)) is not None:
+    following = sync_to_async(lambda: next(parts, None))
+    while (part := await following()) is not None:
         yield part
