@@ -7,6 +7,7 @@ many readings there are. Pure: time is passed in.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -170,7 +171,7 @@ class Journey:
         changes = np.nonzero(np.diff(codes))[0] + 1
         edges = [0, *changes.tolist(), len(codes)]
         smallest = (self.end - self.start) // 1500
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             start = int(known.time[low])
             end = int(known.time[high]) if high < len(codes) else int(known.time[-1])
             status = _STATES[int(codes[low])]

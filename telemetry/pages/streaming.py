@@ -17,7 +17,7 @@ LINES: Final = 500
 def streamed(
     request: HttpRequest, lines: Iterable[str], *, content_type: str, name: str
 ) -> StreamingHttpResponse:
-    """A download. Under ASGI an iterator that is not async would be read whole before it is sent."""
+    """A download. Under ASGI an iterator that is not async would be read whole first."""
     parts = _parts(iter(lines))
     body = _asynchronous(parts) if isinstance(request, ASGIRequest) else parts
     response = StreamingHttpResponse(body, content_type=content_type)
