@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telemetry import sampling
-from telemetry.arrays import Floats, Rows, Times
+from telemetry.arrays import PAGE, Floats, Rows, Times
 from telemetry.journey_totals import Totals, filled
 from telemetry.status import MOVING_FROM_KMH, Status
 from telemetry.storage.rollups import LATE
@@ -141,6 +141,8 @@ class Journey:
 
     def _share(self, page: Rows, of: int) -> int:
         """Of so many points those that belong to the page's part of the whole."""
+        if self._before is None and len(page) < PAGE:
+            return of  # There is no other page.
         length = int(page.time[-1] - page.time[0])
         return max(round(of * length / max(self.end - self.start, 1)), 16)
 

@@ -28,7 +28,8 @@ def thinned(time: Times, values: Floats, points: int) -> tuple[Times, Floats]:
     points = max(points // EACH, 1) * EACH
     if len(time) <= points:
         return time, values
-    kept = _DOWNSAMPLER.downsample(time, values, n_out=points)
+    # What is the first of its bucket and the least as well is named twice.
+    kept = np.unique(_DOWNSAMPLER.downsample(time, values, n_out=points))
     return time[kept], values[kept]
 
 

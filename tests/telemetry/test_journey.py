@@ -172,9 +172,7 @@ def test_it_is_the_same_in_one_page_or_in_many():
         assert getattr(many.totals, name) == pytest.approx(value), name
     assert many.gaps == one.gaps
     assert [c.start for c in many.charges] == [c.start for c in one.charges]
-    assert sum(c.kwh_millionths for c in many.charges) == sum(
-        c.kwh_millionths for c in one.charges
-    )
+    assert sum(c.kwh_millionths for c in many.charges) == sum(c.kwh_millionths for c in one.charges)
 
 
 def test_it_never_sends_more_points_than_asked_for_however_many_there_are():
