@@ -30,11 +30,10 @@ def main() -> None:
     import django
 
     django.setup()
-    from telemetry.storage.connection import connect
-    from telemetry.storage.store import Store
-
     from fleet.models import Vehicle
     from telemetry.records import SCHEMA_VERSION, VehicleReading
+    from telemetry.storage.connection import connect
+    from telemetry.storage.store import Store
 
     vehicles = list(Vehicle.unscoped.order_by("pk").values_list("pk", "tenant_id"))
     end = int(options.until.timestamp()) * 1_000_000

@@ -31,7 +31,7 @@ BODY = (
 )
 
 
-class Device(WSListener):  # type: ignore[misc]
+class Device(WSListener):
     """One device. `pending` holds (last seq of a frame, when it was sent)."""
 
     def __init__(self, number: int) -> None:
@@ -58,7 +58,7 @@ class Device(WSListener):  # type: ignore[misc]
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
-            self.closed = f"{frame.get_close_code()} {frame.get_close_message()}"
+            self.closed = f"{frame.get_close_code()} {frame.get_close_message()!r}"
             return
         message = json.loads(frame.get_payload_as_bytes())
         kind = message["type"]
@@ -105,7 +105,7 @@ async def connect(port: int, secrets: list[str]) -> list[Device]:
     devices = []
     for number, secret in enumerate(secrets):
         _, device = await ws_connect(
-            lambda number=number: Device(number),  # type: ignore[misc]
+            lambda number=number: Device(number),
             f"ws://127.0.0.1:{port}/device",
             extra_headers={
                 "Authorization": f"Bearer {secret}",

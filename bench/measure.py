@@ -33,9 +33,9 @@ def usage_of(pid: int) -> Usage:
             memory += process.memory_full_info().uss / 2**20
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    times = root.cpu_times() if root.is_running() else None
-    if times is not None:
-        cpu += times.children_user + times.children_system
+    if root.is_running():
+        reaped = root.cpu_times()
+        cpu += reaped.children_user + reaped.children_system
     return Usage(cpu, memory)
 
 

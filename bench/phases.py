@@ -44,8 +44,9 @@ def log_bytes(installation: Installation) -> int:
 def usage(installation: Installation, loader: int) -> dict[str, Usage]:
     """CPU and memory of each process, the load generator included."""
     pids = {name: process.pid for name, process in installation.processes.items()}
-    pids |= {"postgres": installation.postgres.pid, "redis": installation.redis.pid}
-    return {name: usage_of(pid) for name, pid in (pids | {"load": loader}).items()}
+    servers = {"postgres": installation.postgres.pid, "redis": installation.redis.pid}
+    known = pids | {name: pid for name, pid in servers.items() if pid} | {"load": loader}
+    return {name: usage_of(pid) for name, pid in known.items()}
 
 
 def run_load(installation: Installation, credentials: Path, load: Load) -> dict[str, Any]:

@@ -164,7 +164,26 @@ CELERY_REDBEAT_KEY_PREFIX = f"{REDIS_PREFIX}:redbeat:"
 CELERY_BEAT_SCHEDULER = "redbeat.RedBeatScheduler"
 CELERY_BEAT_SCHEDULE = {
     "retention": {"task": "telemetry.retention", "schedule": crontab(minute=17, hour="2")},
+    "alerts-evaluate": {
+        "task": "alerts.evaluate",
+        "schedule": 5.0,
+        "options": {"expires": 5, "queue": "evaluation"},
+    },
+    "alerts-sweep": {"task": "alerts.sweep", "schedule": 3.0, "options": {"expires": 3}},
+    "alerts-tidy": {"task": "alerts.tidy", "schedule": 20.0, "options": {"expires": 20}},
+    "alerts-deliver": {"task": "alerts.deliver_due", "schedule": 5.0, "options": {"expires": 5}},
+    "alerts-digests": {"task": "alerts.digests", "schedule": crontab(minute=5)},
 }
+
+# --- Alerts ---------------------------------------------------------------------------
+ALERTS_EVALUATE_S = env.float("ALERTS_EVALUATE_S", 10.0)
+"""How long one evaluation task drains the stored log before it makes way for the next."""
+ALERTS_CHECKPOINT_S = env.float("ALERTS_CHECKPOINT_S", 5.0)
+"""How often the engine's memory is saved; after a crash this much is read again."""
+ALERTS_IDLE_S = env.float("ALERTS_IDLE_S", 0.1)
+"""Pause of an evaluation that found nothing to read."""
+ALERTS_ALLOW_PRIVATE_WEBHOOKS = env.bool("ALERTS_ALLOW_PRIVATE_WEBHOOKS", False)
+"""Let webhooks call private addresses and plain HTTP: for tests, and trusted installations."""
 
 # --- Telemetry ------------------------------------------------------------------------
 TELEMETRY_PARTITIONS = env.int("TELEMETRY_PARTITIONS", 4)
@@ -202,6 +221,8 @@ TELEMETRY_ROUTES = [
     # Every reader of the stored log: adding one touches no other file.
     # name: consumer group; kinds: "v" vehicles, "m" meters; handler: called per batch.
     {"name": "live", "kinds": ["v", "m"], "handler": "telemetry.live.publish"},
+    # Drained by Celery tasks, which keep their own checkpoints: see alerts/evaluation.py.
+    {"name": "alerts", "kinds": ["v", "m"], "handler": "alerts.tasks.evaluate"},
 ]
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
@@ -282,6 +303,8 @@ SPECTACULAR_SETTINGS = {
         "Scope": "tenants.models.Scope",
         "Units": "tenants.models.Units",
         "VehicleKind": "fleet.models.VehicleKind",
+        "ChannelKind": "alerts.models.ChannelKind",
+        "RuleKind": "alerts.kinds.CHOICES",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }

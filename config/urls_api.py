@@ -25,4 +25,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("tenants.api.urls")),
     path("", include("fleet.api.urls")),
     path("", include("telemetry.api.urls")),
+    path("", include("alerts.api.urls")),
 ]

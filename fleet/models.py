@@ -7,11 +7,13 @@ A last position is telemetry's, not ours: nothing here changes when a vehicle mo
 from __future__ import annotations
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from tenants.scoping import TenantOwned
 
@@ -19,6 +21,11 @@ REFERENCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 reference_validator = RegexValidator(
     REFERENCE_PATTERN, "Up to 64 letters, digits, dots, colons, dashes or underscores."
 )
+
+
+def search_index(name: str, *fields: str) -> GinIndex:
+    """Finds a part of a word in these fields, by its trigrams, as `icontains` asks for it."""
+    return GinIndex(*(OpClass(Upper(field), name="gin_trgm_ops") for field in fields), name=name)
 
 
 class Referenced(TenantOwned):
@@ -48,6 +55,9 @@ class Referenced(TenantOwned):
 class Fleet(Referenced):
     """A group of vehicles and meters; the room of the live stream."""
 
+    class Meta(Referenced.Meta):
+        indexes = [search_index("fleet_search", "name", "reference")]
+
 
 class VehicleKind(models.TextChoices):
     CAR = "car", "Car"
@@ -66,6 +76,7 @@ class Vehicle(Referenced):
     battery_capacity_kwh = models.DecimalField(
         max_digits=8, decimal_places=2, null=True, blank=True
     )
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     silent_after_s = models.PositiveIntegerField(
         default=300, help_text="Seconds without a reading after which the vehicle counts as dark."
     )
@@ -81,17 +92,24 @@ class Vehicle(Referenced):
                 name="vehicle_vin_once_per_tenant",
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "fleet"])]
+        indexes = [
+            models.Index(fields=["tenant", "fleet"]),
+            search_index("vehicle_search", "name", "reference", "plate"),
+        ]
 
 
 class Meter(Referenced):
     """A charging meter: it counts the alternating-current energy that a charger delivers."""
 
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="meters")
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     silent_after_s = models.PositiveIntegerField(default=900)
 
     class Meta(Referenced.Meta):
-        indexes = [models.Index(fields=["tenant", "fleet"])]
+        indexes = [
+            models.Index(fields=["tenant", "fleet"]),
+            search_index("meter_search", "name", "reference"),
+        ]
 
 
 class MeterMapping(TenantOwned):
@@ -139,6 +157,7 @@ class Device(Referenced):
                 name="device_speaks_for_one_thing",
             ),
         ]
+        indexes = [search_index("device_search", "name", "reference")]
 
 
 class DeviceCredential(TenantOwned):
@@ -161,3 +180,6 @@ class DeviceCredential(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+
+from fleet.geofences import Geofence as Geofence  # noqa: E402  (Django looks for models here)

@@ -53,6 +53,10 @@ def commands(*, vehicles: int, port: int) -> dict[str, list[str]]:
         "writer": [*DJANGO, "run_writer"],
         "live": [*DJANGO, "run_live"],
         "worker": [*CELERY, "worker", "--concurrency", "2", "--loglevel", "INFO"],
+        "evaluator": [
+            *(*CELERY, "worker", "--queues", "evaluation", "--hostname", "evaluator@%h"),
+            *("--concurrency", "1", "--loglevel", "INFO"),
+        ],
         "beat": [*CELERY, "beat", "--pidfile=", "--loglevel", "INFO"],
         "simulator": [
             *(*DJANGO, "simulate", "--vehicles", str(vehicles)),

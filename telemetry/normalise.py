@@ -2,7 +2,8 @@
 
 Canonical means: the same reading gives the same bytes whichever format and spelling it came
 in. Energy has six decimals, a heading of 360° is 0°, there is no negative zero, a whole number
-in `attributes` is an integer, attributes are sorted, and a coordinate of exactly 0 makes no position. Pure.
+in `attributes` is an integer, attributes are sorted, and a coordinate of exactly 0 makes no
+position. Pure.
 """
 
 from __future__ import annotations

@@ -17,6 +17,15 @@ def group_of(tenant_id: int, fleet_id: int) -> str:
     return f"live.{tenant_id}.fleet.{fleet_id}"
 
 
+def alerts_group_of(tenant_id: int) -> str:
+    """The group of everybody who may see a tenant's alerts: whatever happens to one of them.
+
+    Messages are `{"type": "alert.event", "event": "alert.opened", "alert": {…}}`, at most
+    once and without numbers: the API has the whole truth.
+    """
+    return f"live.{tenant_id}.alerts"
+
+
 def counter_of(tenant_id: int, fleet_id: int) -> str:
     """The Redis key that counts a room's messages; its tag keeps it in one slot."""
     return f"{settings.REDIS_PREFIX}:live:seq:{{{tenant_id}.{fleet_id}}}"

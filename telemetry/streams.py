@@ -393,7 +393,7 @@ class PartitionedLog:
 
     async def last_seq(self, partition: int, device_id: int) -> int | None:
         """The sequence number of the device's newest durable reading."""
-        found: Any = await async_client().hget(self.keys(partition)[2], str(device_id))  # type: ignore[misc]
+        found: Any = await async_client().hget(self.keys(partition)[2], str(device_id))
         return None if found is None else int(found)
 
 
@@ -434,7 +434,7 @@ def _command(append: Append) -> list[Any]:
 
 
 def _outcome(reply: Any) -> Appended:
-    return reply.decode() if isinstance(reply, bytes) else reply  # type: ignore[no-any-return]
+    return reply.decode() if isinstance(reply, bytes) else reply
 
 
 def append_many(appends: Sequence[Append]) -> list[Appended]:

@@ -41,7 +41,7 @@ class Caller(NamedTuple):
 class Identified(NamedTuple):
     """A reading with its place in the submission and its identity."""
 
-    index: int
+    place: int
     reading: Addressed
     subject_id: int
     reading_id: int
@@ -82,8 +82,8 @@ async def submit(
     envelopes: dict[tuple[Kind, int], Envelope] = {}
     for item in identified:
         duplicate = item.identity in seen
-        results[item.index] = {
-            "index": item.index,
+        results[item.place] = {
+            "index": item.place,
             "status": "duplicate" if duplicate else "accepted",
         }
         if duplicate:

@@ -96,9 +96,9 @@ EARLIEST_US: Final = 946_684_800_000_000
 
 def microseconds(time: datetime | int) -> int:
     """A decoded `Time` as microseconds since 1970, exactly."""
-    if type(time) is int:
+    if isinstance(time, int):
         return time * 1000
-    since = time - _EPOCH  # type: ignore[operator]
+    since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 

@@ -72,6 +72,7 @@ def _start(organisation: Organisation) -> dict[str, Any]:
     """What the page's modules need to know before the socket has said anything."""
     return {
         "socket": "/telemetry",
+        "steps": reverse("start"),
         "trails": reverse("live-trails"),
         "imperial": organisation.units == Units.IMPERIAL,
         "map": {

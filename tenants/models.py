@@ -112,12 +112,14 @@ class Scope(models.TextChoices):
     FLEET_READ = "fleet:read", "Read fleets, vehicles, meters and devices"
     FLEET_WRITE = "fleet:write", "Change fleets, vehicles, meters and devices"
     VIN_REVEAL = "vin:reveal", "Reveal VINs"
+    ALERTS_ACT = "alerts:act", "Acknowledge, assign, snooze and resolve alerts"
+    ALERTS_WRITE = "alerts:write", "Change alert rules, geofences and who is told"
     ORG_ADMIN = "org:admin", "Members, tokens, settings and the audit trail"
 
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
     Role.VIEWER: frozenset({Scope.TELEMETRY_READ, Scope.FLEET_READ}),
-    Role.DISPATCHER: frozenset({Scope.TELEMETRY_READ, Scope.FLEET_READ}),
+    Role.DISPATCHER: frozenset({Scope.TELEMETRY_READ, Scope.FLEET_READ, Scope.ALERTS_ACT}),
     Role.MANAGER: frozenset(
         {
             Scope.TELEMETRY_READ,
@@ -125,6 +127,8 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
             Scope.FLEET_READ,
             Scope.FLEET_WRITE,
             Scope.VIN_REVEAL,
+            Scope.ALERTS_ACT,
+            Scope.ALERTS_WRITE,
         }
     ),
     Role.OWNER: frozenset(Scope.values),

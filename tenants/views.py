@@ -234,9 +234,7 @@ class AcceptInvitation(View):
             "form": JoinForm(email=invitation.email),
             "here": request.path,
         }
-        response = render(request, "settings/accept.html", context, status=status)
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+        return render(request, "settings/accept.html", context, status=status)
 
 
 class Tokens(SettingsPage):

@@ -6,6 +6,7 @@ answer, whatever its shape.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,18 @@ from django.contrib.auth.hashers import make_password
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
+from alerts.models import (
+    Alert,
+    AlertTransition,
+    Channel,
+    Delivery,
+    DeliveryAttempt,
+    DryRun,
+    Rule,
+    RuleVersion,
+    SilenceWatch,
+)
+from fleet.geofences import Geofence
 from fleet.models import Device, DeviceCredential, Fleet, Meter, MeterMapping, Vehicle
 from telemetry.models import (
     MeterLatest,
@@ -22,7 +35,16 @@ from telemetry.models import (
     VehicleLatest,
     VehicleReadingRow,
 )
-from tenants.models import ApiToken, AuditEntry, Membership, Organisation, Role, Scope, User
+from tenants.models import (
+    ApiToken,
+    AuditEntry,
+    Invitation,
+    Membership,
+    Organisation,
+    Role,
+    Scope,
+    User,
+)
 from tenants.secrets import API_TOKEN, DEVICE_CREDENTIAL, Secret, new_secret
 
 MARK = "Zwicky7"
@@ -65,6 +87,14 @@ def build_world(mark: str) -> World:
         scopes=list(Scope.values),
         created_by=owner,
     )
+    soon = datetime.now(UTC) + timedelta(days=3)
+    add(
+        Invitation,
+        email=f"guest@{mark.lower()}.example",
+        role=Role.VIEWER,
+        sent_at=datetime.now(UTC),
+        expires_at=soon,
+    )
     fleet = add(Fleet, reference=f"{mark}-F1", name=f"{mark} fleet")
     vehicle = add(
         Vehicle,
@@ -94,7 +124,61 @@ def build_world(mark: str) -> World:
         tenant=organisation, actor=owner, actor_label=f"{mark} owner", action="vehicle.created"
     )
     store_telemetry(rows, mark, organisation, vehicle, meter, device, now)
+    raise_alert(add, mark, vehicle, now)
     return World(organisation, owner, secret.plain, device_secret.plain, rows)
+
+
+def raise_alert(add: Callable[..., Any], mark: str, vehicle: Vehicle, now: datetime) -> None:
+    """A rule, the alert it raised, and who was told."""
+    circle = {"type": "circle", "centre": [-6.8, 33.9], "radius_m": 100}
+    add(Geofence, reference=f"{mark}-G1", name=f"{mark} yard", shape=circle)
+    rule = add(Rule, name=f"{mark} rule")
+    definition = {"kind": "silence", "params": {"after_s": 300}}
+    version = add(
+        RuleVersion,
+        rule=rule,
+        number=1,
+        kind="silence",
+        definition=definition,
+        created_by=f"{mark} owner",
+    )
+    rule.current = version
+    rule.save()
+    add(
+        SilenceWatch,
+        rule=rule,
+        kind="v",
+        subject_id=vehicle.pk,
+        heard_at=now,
+        due_at=now + timedelta(days=1),
+    )
+    add(DryRun, definition=definition, since=now, until=now, found=[{"subject": mark}])
+    alert = add(
+        Alert,
+        rule=rule,
+        rule_version=version,
+        kind="v",
+        subject_id=vehicle.pk,
+        subject_reference=vehicle.reference,
+        subject_label=f"{mark} van",
+        fleet=vehicle.fleet,
+        title=f"{mark} title",
+        severity="high",
+        started_at=now,
+        opened_at=now,
+    )
+    add(AlertTransition, alert=alert, change="opened", at=now, note=mark)
+    channel = add(Channel, name=f"{mark} mail", kind="email", address=f"duty@{mark}.example")
+    delivery = add(
+        Delivery,
+        channel=channel,
+        alert=alert,
+        event="alert.opened",
+        status="sent",
+        payload={"data": mark},
+        due_at=now,
+    )
+    add(DeliveryAttempt, delivery=delivery, at=now, duration_ms=1, succeeded=True, response=mark)
 
 
 def store_telemetry(

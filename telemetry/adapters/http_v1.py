@@ -183,7 +183,7 @@ def _judge(item: Any, latest_us: int) -> Addressed | Refusal:
             RefusalCode.UNSUPPORTED_SCHEMA, "schema", f"this server reads schema {SCHEMA_VERSION}"
         )
     subject = _subject(item)
-    if type(subject) is Refusal:
+    if isinstance(subject, Refusal):
         return subject
     kind, name, reference = subject
     if item.timestamp is not None and item.time is not None:
@@ -195,10 +195,10 @@ def _judge(item: Any, latest_us: int) -> Addressed | Refusal:
     if not EARLIEST_US <= time_us <= latest_us:
         return refuse_time(time_us, "time" if item.time is not None else "timestamp")
     values = _values(item, kind)
-    if type(values) is Refusal:
+    if isinstance(values, Refusal):
         return values
     content = CONTENT[kind](values)
-    if type(content) is Refusal:
+    if isinstance(content, Refusal):
         return _as_sent(content, item)
     return Addressed(kind, reference, name, time_us, content)
 

@@ -5,7 +5,7 @@ Source: docs/device-protocol.md. A frame is one reading or an array of readings.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -123,18 +123,19 @@ class Reader:
             return self._item_by_item(frame, now_us, error)
         if type(decoded) is self._type:
             record = self._record(decoded, now_us)
-            if type(record) is bytes:
-                return [record], _NONE_REFUSED, decoded.seq, decoded.seq
+            if isinstance(record, bytes):
+                seq = decoded.seq  # type: ignore[attr-defined]
+                return [record], _NONE_REFUSED, seq, seq
         elif 0 < len(decoded) <= MAX_BATCH:
             records = [self._record(item, now_us) for item in decoded]
             if Refusal not in map(type, records):
                 seq = max([item.seq for item in decoded])
-                return records, _NONE_REFUSED, seq, seq  # type: ignore[arg-type]
+                return cast(list[bytes], records), _NONE_REFUSED, seq, seq
         return self._item_by_item(frame, now_us, None)
 
     def _record(self, item: Any, now_us: int) -> bytes | Refusal:
         canonical = _canonical(item, self._kind, now_us + self._tolerance_us)
-        if type(canonical) is Refusal:
+        if isinstance(canonical, Refusal):
             return canonical
         time_us, content = canonical
         return self._envelope.record(time_us, now_us, reading_id(content), content)
@@ -214,7 +215,7 @@ def _reading_again(form: Form) -> Any:
         except UNDECODABLE as error:
             return refuse_item(error, raw, _BARE[form]).refusal
         canonical = _canonical(item, kind, now_us + tolerance_us)
-        if type(canonical) is Refusal:
+        if isinstance(canonical, Refusal):
             return canonical
         return Addressed(kind, "", "", *canonical)
 

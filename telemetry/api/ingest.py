@@ -91,9 +91,10 @@ async def _caller(request: HttpRequest) -> Caller:
     if scheme.lower() != "bearer" or not secret.strip():
         raise DomainError("not_authenticated", 401, "Send an API token or a device credential.")
     try:
-        return await database_sync_to_async(_identify)(secret.strip())
+        caller: Caller = await database_sync_to_async(_identify)(secret.strip())
     except DatabaseError as error:
         raise unavailable("Credentials cannot be checked now.") from error
+    return caller
 
 
 def _identify(secret: str) -> Caller:

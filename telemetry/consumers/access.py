@@ -11,6 +11,7 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.utils import timezone
 
+from telemetry.rooms import alerts_group_of
 from tenants.models import Scope
 from tenants.selectors import actor_for_request, token_from_secret
 
@@ -19,7 +20,8 @@ TOKEN_PROTOCOL = "bearer."  # noqa: S105 (a prefix, not a secret)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Leave to read one tenant's telemetry. `groups` are told when it may have ended."""
+    """Leave to read one tenant's telemetry. `groups` are told when it may have ended, and of
+    the tenant's alerts."""
 
     tenant_id: int
     groups: tuple[str, ...]
@@ -54,7 +56,14 @@ def _access_of_token(secret: str) -> Access | None:
     token = token_from_secret(secret, now=timezone.now())
     if token is None or Scope.TELEMETRY_READ not in token.scopes:
         return None
-    return Access(token.tenant_id, (f"access.tenant.{token.tenant_id}", f"access.token.{token.pk}"))
+    return Access(
+        token.tenant_id,
+        (
+            f"access.tenant.{token.tenant_id}",
+            f"access.token.{token.pk}",
+            alerts_group_of(token.tenant_id),
+        ),
+    )
 
 
 def _access_of_session(scope: dict[str, Any]) -> Access | None:
@@ -69,4 +78,11 @@ def _access_of_session(scope: dict[str, Any]) -> Access | None:
     if actor is None or actor.user is None or Scope.TELEMETRY_READ not in actor.scopes:
         return None
     tenant_id = actor.tenant.pk
-    return Access(tenant_id, (f"access.tenant.{tenant_id}", f"access.user.{actor.user.pk}"))
+    return Access(
+        tenant_id,
+        (
+            f"access.tenant.{tenant_id}",
+            f"access.user.{actor.user.pk}",
+            alerts_group_of(tenant_id),
+        ),
+    )

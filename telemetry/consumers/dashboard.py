@@ -34,6 +34,7 @@ PART = 500
 """Vehicles and meters in one part of a snapshot."""
 MAX_REQUESTS_PER_S = 60
 MAX_REQUESTS_WAITING = 32
+MAX_ALERTS_WAITING = 200
 
 log = structlog.get_logger(__name__)
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -56,6 +57,8 @@ class DashboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.window = Window()
         self.requests: deque[Request] = deque()
         self.credit, self.credit_at = float(MAX_REQUESTS_PER_S), time.monotonic()
+        # A dashboard that reads too slowly loses the oldest: the inbox has them all.
+        self.alerts: deque[dict[str, Any]] = deque(maxlen=MAX_ALERTS_WAITING)
         self.wake = asyncio.Event()
         for group in access.groups:
             await self.channel_layer.group_add(group, self.channel_name)
@@ -102,6 +105,11 @@ class DashboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if room := self.rooms.get(message["fleet"]):
             room.take(message, time.monotonic())
             self.wake.set()
+
+    async def alert_event(self, message: dict[str, Any]) -> None:
+        """Something happened to an alert (see `telemetry.rooms.alerts_group_of`)."""
+        self.alerts.append({"type": message["event"], "alert": message["alert"]})
+        self.wake.set()
 
     async def access_changed(self, message: dict[str, Any]) -> None:
         """A token was revoked, a member removed, an organisation archived: look at once."""
@@ -165,6 +173,8 @@ class DashboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for room in self.rooms.values():
             if room.update_due() and self.window.open(time.monotonic()):
                 await self._send_numbered({"type": "telemetry.update"} | room.update())
+        while self.alerts:
+            await self._send(self.alerts.popleft())
         if now >= self.beat_at:
             self.beat_at = now + HEARTBEAT_S
             await self._send({"type": "heartbeat", "server_time_us": time.time_ns() // 1000})

@@ -31,7 +31,7 @@ GONE = (OSError, RuntimeError)
 """What servers raise from `send` once the peer is gone."""
 
 
-class DeviceConsumer(AsyncWebsocketConsumer):
+class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One connection of one device."""
 
     opening: Opening
@@ -58,10 +58,13 @@ class DeviceConsumer(AsyncWebsocketConsumer):
             pass
         finally:
             metrics.SOCKETS.dec()
-            if self._listener is not None:
-                self._listener.cancel()
-            presence().leave(self)
-            self.opening.door.unfollow(self)
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+        presence().leave(self)
+        self.opening.door.unfollow(self)
 
     async def _serve(self, receive: Any) -> None:
         opening = self.opening

@@ -9,6 +9,8 @@ same digits. They follow their history: retention removes both.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 
@@ -26,7 +28,7 @@ class Hour(models.Model):
         abstract = True
 
 
-def _sum() -> models.DecimalField[object, object]:
+def _sum() -> models.DecimalField[Any, Any]:
     return models.DecimalField(max_digits=24, decimal_places=6, null=True)
 
 

@@ -100,7 +100,7 @@ def site(django_db_setup):
         made = platform.manage("shell", "-v", "0", "-c", WORLD)
         assert made.returncode == 0, made.stderr
         platform.start(sys.executable, "manage.py", "run_live")
-        site = Site(platform, json.loads(made.stdout.splitlines()[-1]), free_port(), None)  # type: ignore[arg-type]
+        site = Site(platform, json.loads(made.stdout.splitlines()[-1]), free_port(), None)
         site.start_web()
         yield site
     connections.close_all()

@@ -207,15 +207,16 @@ def test_it_carries_ten_thousand_vehicles(site, opens):
         page = opens("/?find=Crowd&sort=name")
         expect(page.locator("#tab-vehicles b")).to_have_text("10,012", timeout=60_000)
         assert page.locator(".row").count() < 40
-        drawn = page.evaluate("""async () => {
+        # What scrolling costs us, without the frames of a software renderer.
+        drawn = page.evaluate("""() => {
             const rows = document.querySelector("#rows");
             const begin = performance.now();
             rows.scrollTop = 300000;
-            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            rows.dispatchEvent(new Event("scroll"));
             return performance.now() - begin;
         }""")
         expect(row(page, "Crowd 5175")).to_be_visible()
-        assert drawn < 1000
+        assert drawn < 300
         site.say({"vehicle_id": "C5180", **RABAT, "speed_kmh": 61.0})
         page.fill("#find", "Crowd 5180")
         expect(row(page, "Crowd 5180")).to_contain_text("61 km/h")

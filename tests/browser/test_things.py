@@ -47,9 +47,9 @@ def shell(site, code: str) -> str:
 
 
 def provision(page, reference: str, protocol: str) -> None:
-    page.get_by_label("Vehicle").fill("V3")
-    page.get_by_label("Id").fill(reference)
-    page.get_by_label("Name").fill(f"Tracker {reference}")
+    page.locator("[name=vehicle]").fill("V3")
+    page.locator("[name=reference]").fill(reference)
+    page.locator("[name=name]").fill(f"Tracker {reference}")
     page.get_by_text(protocol, exact=True).click()
     page.get_by_role("button", name="Issue the credential").click()
     expect(page.locator("#light")).to_contain_text("Waiting for the first reading")
@@ -146,7 +146,7 @@ def test_it_lets_an_invited_viewer_see_and_not_change(site, opens):
 def test_it_shows_another_organisation_nothing(site, opens):
     page = opens("/vehicles", who="south", wait=False)
     expect(page.locator("#table")).to_contain_text("No vehicles yet")
-    found = page.request.get(site.url + "/palette?q=van").text()
+    found = page.request.get(site.url + "/palette?q=van+0").text()
     assert json.loads(found) == {"found": []}
     assert page.request.get(site.url + "/vehicles/V1/dark").status == 404
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from aiosmtpd.controller import Controller
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
@@ -17,6 +18,8 @@ from allauth.mfa.totp.internal.auth import (
     yield_hotp_counters_from_time,
 )
 from django.core import mail
+from django.db import connection
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -27,6 +30,7 @@ from tenants.models import ApiToken, AuditEntry, Invitation, Membership, Role, U
 from tenants.selectors import token_from_secret
 from tests.console.conftest import Company, hear, refuse
 from tests.people import NORTH_AMERICAN_VIN, Browser, a_person
+from tests.telemetry.platform import free_port
 
 VEHICLE = {"reference": "V9", "name": "Ninth", "fleet": "F1", "silent_after_s": "300"}
 
@@ -179,6 +183,32 @@ def invite(company: Company, email: str = "New@Example.org", role: str = Role.VI
     match = re.search(r"https?://[^/]+(/invitations/\S+)", str(mail.outbox[-1].body))
     assert match
     return match[1]
+
+
+def test_it_hands_the_invitation_to_a_real_mail_server(company: Company, settings: Any) -> None:
+    received: list[Any] = []
+
+    class Box:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+            received.append(envelope)
+            return "250 taken"
+
+    server = Controller(Box(), hostname="127.0.0.1", port=free_port())
+    server.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST = "127.0.0.1"
+    settings.EMAIL_PORT = server.port
+    owner = company.browser(Role.OWNER)
+    form = {"email": "post@example.org", "role": Role.VIEWER}
+    try:
+        owner.post(reverse("members"), form)
+    finally:
+        server.stop()
+    assert received[0].rcpt_tos == ["post@example.org"]
+    assert b"/invitations/" in received[0].content
+    # Nobody listens any more: the invitation stands, and the page says what to do.
+    page = owner.post(reverse("members"), {**form, "email": "later@example.org"}, follow=True)
+    assert "could not be sent" in page.content.decode()
 
 
 JOIN = {"name": "Nadia", "password": "orchid-lantern-42"}
@@ -352,3 +382,11 @@ def test_it_finds_things_by_part_of_a_name(company: Company, stranger: Company) 
     assert found("atlas", kind="meter") == ["M1"]
     assert found("zephyr") == []
     assert found("") == []
+
+
+def test_it_searches_by_an_index(company: Company) -> None:
+    wanted = Q(name__icontains="tla") | Q(reference__icontains="tla") | Q(plate__icontains="tla")
+    with connection.cursor() as cursor:
+        # So small a table would be read whole.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "vehicle_search" in Vehicle.unscoped.filter(wanted).explain()

@@ -50,7 +50,7 @@ def supervise(named: dict[str, list[str]], said: list[str]) -> Supervisor:
 
 async def test_it_restarts_what_ends_and_says_so(own_folder: Path) -> None:
     (own_folder / ".outrider").mkdir()
-    pids, said = own_folder / "pids", []  # type: ignore[var-annotated]
+    pids, said = own_folder / "pids", []
     short = f"import os; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); raise SystemExit(3)"
     watched = supervise({"short": program(own_folder, "short", short)}, said)
     running = asyncio.create_task(watched.run())
@@ -89,7 +89,7 @@ async def test_it_kills_what_will_not_end(
 ) -> None:
     (own_folder / ".outrider").mkdir()
     monkeypatch.setattr(supervisor, "PATIENCE_S", 0.3)
-    pids, said = own_folder / "pids", []  # type: ignore[var-annotated]
+    pids, said = own_folder / "pids", []
     deaf = f"""
         import os, signal, time
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

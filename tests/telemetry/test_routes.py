@@ -22,7 +22,7 @@ def listen(readings):
 
 
 gaps = []
-listen.on_gap = gaps.append
+listen.on_gap = gaps.append  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

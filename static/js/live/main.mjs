@@ -1,6 +1,6 @@
 // The live page: what comes by the socket goes into the fleet; list, map and drawer show it.
 import { count, moment, useImperial, element } from "outrider/format";
-import { SORTS, choose } from "outrider/live/choose";
+import { SORTS, choose, rank } from "outrider/live/choose";
 import { Drawer } from "outrider/live/drawer";
 import { Fleet } from "outrider/live/fleet";
 import { List } from "outrider/live/list";
@@ -125,8 +125,8 @@ function drawEmpty() {
       element("button", { type: "button", class: "button", onclick: () => { $("find").value = ""; view.set({ find: "", status: "", fleet: "" }); } }, "Show all"));
   } else {
     empty.replaceChildren(element("h2", {}, `No ${noun}s yet`),
-      `Create a ${noun} and its device over the API, and send a first reading: it shows here within a second.`,
-      element("pre", {}, `POST /v1/${noun}s\nPOST /v1/devices\nPOST /v1/telemetry/ingest`));
+      "Four steps lead to the first live reading: it shows here within a second.",
+      element("a", { class: "button button--main", href: start.steps }, "Show the first steps"));
   }
 }
 
@@ -172,6 +172,7 @@ async function fetchTrails() {
 const socket = new LiveSocket(start.socket, {
   snapshot: (message) => {
     fleet.takeSnapshot(message);
+    if (message.part === message.parts || message.part === 1) rank(fleet.things.values());
     if (message.part === message.parts && connection !== "live") setTimeout(fetchTrails, 800); // By then all fleets are here.
     redraw(true);
   },

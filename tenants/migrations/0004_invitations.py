@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0002_public_ids'),
+        ('tenants', '0003_alert_scopes'),
     ]
 
     operations = [

@@ -1,0 +1,216 @@
+"""A rule tried on history, by the engine that will run it: what would it have raised?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+
+from alerts.engine.clock import from_us, to_us
+from alerts.engine.program import Program, advance, compile_program
+from alerts.engine.sensor import Surroundings
+from alerts.engine.spec import RuleSpec, encode_spec
+from alerts.engine.state import SubjectState, Transition
+from alerts.kinds import KINDS
+from alerts.kinds.silence import silent_after
+from alerts.models import DryRun
+from alerts.recording import plain
+from alerts.rules import checked_spec
+from fleet.geofences import Geofence
+from fleet.models import Meter, Vehicle
+from telemetry.records import SCHEMA_VERSION, MeterReading, Reading, VehicleReading
+from tenants.actors import Actor
+from tenants.errors import DomainError
+from tenants.models import Organisation
+
+log = structlog.get_logger(__name__)
+
+LONGEST = timedelta(days=31)
+SHOWN = 200
+"""Alerts kept of what was found; all are counted."""
+PAGE = 5000
+RULE = 0
+
+_RECORDS: dict[str, tuple[type[Any], str, str]] = {
+    "v": (VehicleReading, "vehicle_id", "telemetry_vehicle_reading"),
+    "m": (MeterReading, "meter_id", "telemetry_meter_reading"),
+}
+
+
+def start_dry_run(
+    *, actor: Actor, definition: dict[str, Any], since: datetime, until: datetime
+) -> DryRun:
+    """Check the rule and queue the run. Ask the row how far it is."""
+    from alerts.tasks import dry_run
+
+    spec = checked_spec(actor.tenant, definition)
+    if KINDS[spec.kind].sense is None and spec.kind != "silence":
+        raise DomainError("no_dry_run", 422, "This kind of rule has no history to be tried on.")
+    if not timedelta(0) < until - since <= LONGEST:
+        raise DomainError("bad_period", 422, f"Choose a period of up to {LONGEST.days} days.")
+    with transaction.atomic():
+        run = DryRun.objects.create(
+            tenant=actor.tenant,
+            definition=encode_spec(spec),
+            since=since,
+            until=until,
+            created_by=actor.user,
+        )
+        transaction.on_commit(lambda: dry_run.delay(run.pk))
+    return run
+
+
+def run_dry_run(dry_run_id: int) -> None:
+    """Work through one run, subject by subject, saving how far it is."""
+    run = DryRun.unscoped.select_related("tenant").get(pk=dry_run_id)
+    if run.finished_at is not None:
+        return
+    try:
+        _run(run)
+    except DomainError as error:
+        run.failure = error.detail[:300]
+    except Exception as error:
+        log.exception("dry_run_failed", dry_run=str(run.public_id))
+        run.failure = f"It failed: {type(error).__name__}."
+    run.finished_at = timezone.now()
+    run.save()
+
+
+def _run(run: DryRun) -> None:
+    spec = checked_spec(run.tenant, run.definition)
+    subjects = _subjects(run.tenant, spec)
+    run.subjects, run.subjects_done, run.readings, run.count = len(subjects), 0, 0, 0
+    found: list[dict[str, Any]] = []
+    for number, (pk, reference) in enumerate(subjects, start=1):
+        for episode in _episodes(run, spec, pk):
+            run.count += 1
+            if len(found) < SHOWN:
+                found.append({"subject": reference, **episode})
+        run.subjects_done = number
+        if number % 20 == 0:
+            run.save(update_fields=["subjects", "subjects_done", "readings", "count"])
+    run.found = sorted(found, key=lambda episode: episode["opened_at"])
+
+
+def _subjects(tenant: Organisation, spec: RuleSpec) -> list[tuple[int, str]]:
+    model: Any = Vehicle if spec.subject == "v" else Meter
+    rows = model.objects.for_tenant(tenant).filter(archived_at=None).order_by("reference")
+    return [
+        (pk, reference)
+        for pk, reference, fleet_id, tags in rows.values_list("pk", "reference", "fleet_id", "tags")
+        if spec.scope.covers(pk, fleet_id, frozenset(tags))
+    ]
+
+
+def _episodes(run: DryRun, spec: RuleSpec, subject_id: int) -> Iterator[dict[str, Any]]:
+    """[{started_at, opened_at, resolved_at, values}] of one subject, oldest first."""
+    if spec.kind == "silence":
+        yield from _silences(run, spec, subject_id)
+        return
+    program = program_of(run.tenant, spec)
+    state, opened = SubjectState(), None
+    for page in _pages(run, spec.subject, subject_id):
+        state, transitions = advance(program, state, page)
+        for transition in transitions:
+            if transition.change == "failed":
+                raise DomainError("rule_failed", 422, transition.cause)
+            if transition.change == "opened":
+                opened = transition
+            elif transition.change == "resolved" and opened is not None:
+                yield _episode(opened, transition)
+                opened = None
+    if opened is not None:
+        yield _episode(opened, None)
+
+
+def program_of(tenant: Organisation, spec: RuleSpec) -> Program:
+    """The one rule as it would be compiled for an evaluation. Raises DomainError."""
+    fences = Geofence.objects.for_tenant(tenant).filter(archived_at=None)
+    program = compile_program(
+        spec.subject,
+        [(RULE, spec)],
+        time_zone=tenant.time_zone,
+        surroundings=Surroundings(dict(fences.values_list("pk", "shape"))),
+    )
+    if program.broken:
+        raise DomainError("invalid_rule", 422, program.broken[0][1])
+    return program
+
+
+def _episode(opened: Transition, resolved: Transition | None) -> dict[str, Any]:
+    return {
+        "started_at": _utc(opened.started),
+        "opened_at": _utc(opened.at),
+        "resolved_at": None if resolved is None else _utc(resolved.at),
+        "values": plain(opened.values),
+    }
+
+
+def _utc(microseconds: int) -> str:
+    return from_us(microseconds).isoformat().replace("+00:00", "Z")
+
+
+def _silences(run: DryRun, spec: RuleSpec, subject_id: int) -> Iterator[dict[str, Any]]:
+    """Gaps between arrivals, as history has them."""
+    after = silent_after(spec) * 1_000_000
+    heard: int | None = None
+    for page in _pages(run, spec.subject, subject_id):
+        for reading in page:
+            if heard is not None and reading.received_at - heard > after:
+                yield _silence(heard, after, reading.received_at)
+            heard = max(heard or 0, reading.received_at)
+    if heard is not None and to_us(run.until) - heard > after:
+        yield _silence(heard, after, None)
+
+
+def _silence(heard: int, after: int, spoke: int | None) -> dict[str, Any]:
+    return {
+        "started_at": _utc(heard),
+        "opened_at": _utc(heard + after),
+        "resolved_at": None if spoke is None else _utc(spoke),
+        "values": {},
+    }
+
+
+def _pages(run: DryRun, kind: str, subject_id: int) -> Iterator[list[Reading]]:
+    """History of one subject in the order of its own time, in pages by key.
+
+    Arrival is taken to have been in time: what history shows now is what counts here.
+    """
+    record, key, table = _RECORDS[kind]
+    names = record.__struct_fields__[1:]
+    attributes_at = names.index("attributes")
+    columns = ", ".join(
+        f"(extract(epoch FROM {name}) * 1000000)::bigint"
+        if name in ("time", "received_at")
+        else name
+        for name in names
+    )
+    sql = (
+        f"SELECT {columns} FROM {table} WHERE {key} = %s AND time >= %s AND time < %s"  # noqa: S608
+        " AND (time, reading_id) > (%s, %s) ORDER BY time, reading_id LIMIT %s"
+    )
+    after, after_id = run.since, -(2**31)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [subject_id, run.since, run.until, after, after_id, PAGE])
+            page = [_reading(record, row, attributes_at) for row in cursor.fetchall()]
+        run.readings += len(page)
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        after, after_id = from_us(page[-1].time), page[-1].reading_id
+
+
+def _reading(record: type[Any], row: tuple[Any, ...], attributes_at: int) -> Any:
+    """A row as it came out of the log. Django leaves the text of a JSON column as it is."""
+    values = list(row)
+    if isinstance(values[attributes_at], str):
+        values[attributes_at] = msgspec.json.decode(values[attributes_at])
+    return record(SCHEMA_VERSION, *values)

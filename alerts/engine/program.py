@@ -1,0 +1,273 @@
+"""All rules of a subject, compiled once, run over its readings.
+
+Written for the rule that does not fire: a reading is taken apart once for all rules, a rule
+whose fields it lacks costs one comparison, and a rule that is clear and stays so leaves no
+state behind. `advance` is pure: it returns a new state and never touches the one it got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alerts.engine import schedule
+from alerts.engine.machine import Moment, Timing, in_order, out_of_order
+from alerts.engine.sensor import Judge, Recall, Slots, Surroundings
+from alerts.engine.spec import RuleSpec
+from alerts.engine.state import (
+    CLEAR,
+    CLEARING,
+    OPEN,
+    RuleState,
+    SubjectState,
+    Transition,
+    replace,
+)
+from alerts.kinds import KINDS
+from telemetry.records import Reading
+
+MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One rule, ready to run."""
+
+    timing: Timing
+    judge: Judge | None
+    recall: Recall | None
+    carries: bool
+    places: tuple[int, ...]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The rules that watch a subject, and how to read what they look at."""
+
+    read: Callable[[Any], Sequence[Any]]
+    rules: tuple[Compiled, ...]
+    carried: tuple[tuple[int, str], ...]
+    broken: tuple[tuple[int, str], ...] = ()
+    """Rules that could not be compiled, and why."""
+
+
+def compile_program(
+    subject: str,
+    rules: Iterable[tuple[int, RuleSpec]],
+    *,
+    time_zone: str,
+    surroundings: Surroundings,
+) -> Program:
+    """Compile the rules that watch a vehicle ("v") or a meter ("m"). A rule that cannot be
+    compiled is left out and named in `broken`: it must not take the others with it."""
+    slots = Slots(subject)
+    compiled, broken = [], []
+    carried: dict[int, str] = {}
+    for rule_id, spec in rules:
+        kind = KINDS[spec.kind]
+        if kind.sense is None:
+            continue  # not judged by readings but by the clock
+        try:
+            sensor = kind.sense(spec, slots, surroundings)
+            places = tuple(slots.place_of(name) for name in sensor.metrics)
+            timing = Timing(
+                rule_id=rule_id,
+                duration=spec.duration_s * MICROSECONDS,
+                clear_duration=spec.clear_duration_s * MICROSECONDS,
+                cooldown=spec.cooldown_s * MICROSECONDS,
+                lateness=spec.lateness_s * MICROSECONDS,
+                max_gap=spec.max_gap_s * MICROSECONDS,
+                allows=schedule.gate(spec.schedule, time_zone),
+                on_edge=sensor.on_edge,
+            )
+        except Exception as error:
+            broken.append((rule_id, f"{type(error).__name__}: {error}"))
+            continue
+        if sensor.carries:
+            carried.update(zip(places, sensor.metrics, strict=True))
+        compiled.append(
+            Compiled(timing, sensor.judge, sensor.recall, sensor.carries, places, sensor.metrics)
+        )
+    return Program(
+        read=slots.reader(),
+        rules=tuple(compiled),
+        carried=tuple(carried.items()),
+        broken=tuple(broken),
+    )
+
+
+def advance(
+    program: Program, state: SubjectState, readings: Sequence[Reading]
+) -> tuple[SubjectState, list[Transition]]:
+    """Run a subject's readings, in the order in which they arrived, through its rules.
+
+    A reading that was run before changes nothing: one not newer than the mark that also did
+    not arrive after everything else is a repetition, and is passed over.
+    """
+    run = _Run(program, state)
+    for reading in readings:
+        run.take(reading)
+    return run.outcome(), run.transitions
+
+
+class _Run:
+    """One call of `advance`: the state taken apart, so that a quiet reading allocates little."""
+
+    __slots__ = (
+        "arrived",
+        "arrived_ids",
+        "carried",
+        "mark_id",
+        "mark_time",
+        "program",
+        "rules",
+        "transitions",
+    )
+
+    def __init__(self, program: Program, state: SubjectState) -> None:
+        self.program = program
+        self.mark_time = state.mark_time
+        self.mark_id = state.mark_id
+        self.arrived = state.arrived
+        self.arrived_ids = set(state.arrived_ids)
+        self.rules = dict(state.rules)
+        self.carried = dict(state.carried)
+        self.transitions: list[Transition] = []
+        self._drop_rules_that_left()
+
+    def _drop_rules_that_left(self) -> None:
+        """A rule that no longer watches this subject is forgotten, except while it is open:
+        whoever took it away resolves its alerts."""
+        if not self.rules:
+            return
+        watching = {rule.timing.rule_id for rule in self.program.rules}
+        for rule_id in self.rules.keys() - watching:
+            del self.rules[rule_id]
+
+    def take(self, reading: Reading) -> None:
+        time, reading_id, arrived = reading.time, reading.reading_id, reading.received_at
+        is_newest = time > self.mark_time or (
+            time == self.mark_time and reading_id > self.mark_id and self.mark_time >= 0
+        )
+        if not is_newest and (
+            arrived < self.arrived
+            or (arrived == self.arrived and (time, reading_id) in self.arrived_ids)
+        ):
+            return
+        if arrived > self.arrived:
+            self.arrived = arrived
+            self.arrived_ids = {(time, reading_id)}
+        elif arrived == self.arrived:
+            self.arrived_ids.add((time, reading_id))
+        values = self.program.read(reading)
+        if is_newest:
+            self.mark_time, self.mark_id = time, reading_id
+            merged = self._carry(values) if self.program.carried else values
+            self._judge_newest(values, merged, Moment(time, reading_id, arrived))
+        else:
+            self._judge_older(values, Moment(time, reading_id, arrived))
+
+    def _carry(self, values: Sequence[Any]) -> Sequence[Any]:
+        merged = list(values)
+        for place, name in self.program.carried:
+            if merged[place] is None:
+                merged[place] = self.carried.get(name)
+            else:
+                self.carried[name] = merged[place]
+        return merged
+
+    def _judge_newest(self, values: Sequence[Any], merged: Sequence[Any], moment: Moment) -> None:
+        states = self.rules
+        for rule in self.program.rules:
+            timing = rule.timing
+            state = states.get(timing.rule_id)
+            is_open = state is not None and (state.phase == OPEN or state.phase == CLEARING)
+            try:
+                if rule.judge is None:
+                    holds, state = self._recall(rule, state, values, moment.time, is_open)
+                elif not rule.carries:
+                    holds = rule.judge(values, is_open)
+                elif all(values[place] is None for place in rule.places):
+                    continue
+                else:
+                    holds = rule.judge(merged, is_open)
+            except Exception as error:
+                self._failed(rule, moment, error)
+                continue
+            # By far the most frequent case: nothing is the matter, nothing was.
+            if holds is None or (
+                not holds and not timing.on_edge and (state is None or state.phase == CLEAR)
+            ):
+                continue
+            self._keep(rule, merged, in_order(timing, state, holds, moment))
+
+    def _recall(
+        self, rule: Compiled, state: RuleState | None, values: Any, time: int, is_open: bool
+    ) -> tuple[bool | None, RuleState | None]:
+        assert rule.recall is not None  # noqa: S101  (a sensor has one of the two)
+        before = () if state is None else state.memory
+        holds, memory = rule.recall(values, time, is_open, before)
+        if memory is not before:
+            state = replace(state or RuleState(), memory=memory)
+            self.rules[rule.timing.rule_id] = state
+        return holds, state
+
+    def _judge_older(self, values: Sequence[Any], moment: Moment) -> None:
+        for rule in self.program.rules:
+            if rule.judge is None or rule.timing.on_edge:
+                continue  # a window, or a crossing, cannot be judged out of its order
+            try:
+                holds = rule.judge(values, False)
+            except Exception as error:
+                self._failed(rule, moment, error)
+                continue
+            if holds is None:
+                continue
+            state = self.rules.get(rule.timing.rule_id)
+            if not holds and state is None:
+                continue
+            outcome = out_of_order(rule.timing, state, holds, moment, self.mark_time)
+            self._keep(rule, values, outcome)
+
+    def _keep(
+        self,
+        rule: Compiled,
+        values: Sequence[Any],
+        outcome: tuple[RuleState | None, list[Transition]],
+    ) -> None:
+        state, transitions = outcome
+        if state is None:
+            self.rules.pop(rule.timing.rule_id, None)
+        else:
+            self.rules[rule.timing.rule_id] = state
+        for transition in transitions:
+            seen = {
+                name: values[place]
+                for name, place in zip(rule.metrics, rule.places, strict=True)
+                if values[place] is not None
+            }
+            self.transitions.append(replace(transition, values=seen))
+
+    def _failed(self, rule: Compiled, moment: Moment, error: Exception) -> None:
+        self.transitions.append(
+            Transition(
+                change="failed",
+                rule_id=rule.timing.rule_id,
+                started=moment.time,
+                at=moment.time,
+                reading_id=moment.reading_id,
+                cause=f"{type(error).__name__}: {error}",
+            )
+        )
+
+    def outcome(self) -> SubjectState:
+        return SubjectState(
+            mark_time=self.mark_time,
+            mark_id=self.mark_id,
+            arrived=self.arrived,
+            arrived_ids=tuple(self.arrived_ids),
+            rules=self.rules,
+            carried=self.carried,
+        )

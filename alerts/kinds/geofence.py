@@ -1,0 +1,73 @@
+"""A vehicle enters a geofence, leaves it, or dwells in it.
+
+`enter` and `leave` need a crossing: a vehicle that is inside when the rule is made has not
+entered. `dwell` is the rule's duration spent inside. Outside means further from the fence
+than `margin_m`, so that the jitter of a position at the border raises one alert.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from alerts.engine.fences import compile_shape, decode_shape
+from alerts.engine.sensor import Sensor, Slots, Surroundings, Values
+from alerts.engine.spec import InvalidRule, RuleSpec
+from alerts.kinds.kind import Kind, params_of
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`geofences` are ids; being in any of them counts as inside."""
+
+    geofences: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=200)]
+    event: Literal["enter", "leave", "dwell"]
+    margin_m: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 25.0
+
+
+def check(spec: RuleSpec) -> None:
+    params = params_of(spec, Params)
+    if params.event == "dwell" and spec.duration_s == 0:
+        raise InvalidRule("Dwelling needs a duration.")
+
+
+def sense(spec: RuleSpec, slots: Slots, surroundings: Surroundings) -> Sensor:
+    params = params_of(spec, Params)
+    missing = [fence for fence in params.geofences if fence not in surroundings.geofences]
+    if missing:
+        raise InvalidRule("A geofence of this rule no longer exists.")
+    shapes = [decode_shape(surroundings.geofences[fence]) for fence in params.geofences]
+    exact = [compile_shape(shape) for shape in shapes]
+    widened = [compile_shape(shape, margin_m=params.margin_m) for shape in shapes]
+    lat_at, lon_at = slots.place_of("lat"), slots.place_of("lon")
+    leaving = params.event == "leave"
+
+    def judge(values: Values, is_open: bool) -> bool | None:
+        lat, lon = values[lat_at], values[lon_at]
+        if lat is None or lon is None:
+            return None
+        fences = widened if is_open != leaving else exact
+        inside = any(fence(lat, lon) for fence in fences)
+        return inside != leaving
+
+    return Sensor(judge=judge, on_edge=params.event != "dwell", metrics=("lat", "lon"))
+
+
+def says(spec: RuleSpec) -> str:
+    params = params_of(spec, Params)
+    which = "a geofence" if len(params.geofences) == 1 else "one of its geofences"
+    if params.event == "dwell":
+        return f"In {which} for {spec.duration_s // 60} min"
+    return f"{'Enters' if params.event == 'enter' else 'Leaves'} {which}"
+
+
+KIND = Kind(
+    key="geofence",
+    label="Geofence",
+    check=check,
+    says=says,
+    sense=sense,
+    subjects=("v",),
+    # A parked vehicle speaks seldom: distance in time does not prove that it left.
+    defaults={"max_gap_s": 0},
+)

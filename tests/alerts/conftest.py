@@ -1,0 +1,88 @@
+"""An organisation with a fleet, and the way readings come to the evaluation: the stored log."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from django.utils import timezone
+
+from alerts import evaluation
+from alerts.engine.clock import to_us
+from fleet.models import Fleet, Vehicle
+from telemetry.records import VehicleReading
+from telemetry.streams import INGRESS, STORED, partition_of, sync_client
+from tenants.actors import Actor
+from tenants.models import Membership, Organisation, Role, User
+
+
+@pytest.fixture(autouse=True)
+def empty_logs():
+    """Logs and memory of a test are its own."""
+
+    def clear():
+        for log in (STORED, INGRESS):
+            for partition in range(log.partitions):
+                sync_client().delete(*log.keys(partition))
+        evaluation._partitions.clear()
+
+    clear()
+    yield
+    clear()
+
+
+@pytest.fixture
+def tenant(db):
+    return Organisation.objects.create(name="Acme", slug="acme", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def owner(tenant):
+    user = User.objects.create_user("owner@acme.example", "a long password")
+    Membership.objects.create(tenant=tenant, user=user, role=Role.OWNER)
+    return user
+
+
+@pytest.fixture
+def actor(tenant, owner):
+    return Actor.member(tenant, owner, Role.OWNER)
+
+
+@pytest.fixture
+def fleet(tenant):
+    return Fleet.objects.create(tenant=tenant, reference="north", name="North")
+
+
+@pytest.fixture
+def vehicle(fleet):
+    return make_vehicle(fleet, "V1")
+
+
+def make_vehicle(fleet, reference, **fields):
+    return Vehicle.objects.create(
+        tenant_id=fleet.tenant_id, fleet=fleet, reference=reference, name=reference, **fields
+    )
+
+
+def reading_of(vehicle, *, ago=0.0, late=0.05, rid=0, **values):
+    """A reading taken `ago` seconds before now, received `late` seconds after that."""
+    time = to_us(timezone.now()) - round(ago * 1_000_000)
+    return VehicleReading(
+        schema=1,
+        tenant_id=vehicle.tenant_id,
+        device_id=None,
+        vehicle_id=vehicle.pk,
+        time=time,
+        received_at=time + round(late * 1_000_000),
+        reading_id=rid,
+        protocol="telemetry.v1",
+        **values,
+    )
+
+
+def store(*readings):
+    """Append to the stored log as the writer does: one entry a partition."""
+    by_partition = {}
+    for reading in readings:
+        by_partition.setdefault(partition_of("v", reading.vehicle_id), []).append(reading)
+    for partition, mine in by_partition.items():
+        STORED.append(partition, msgspec.msgpack.encode(mine), len(mine))
