@@ -223,7 +223,8 @@ def _drawn(journey: Journey, why: list[str]) -> dict[str, Any]:
         return (time - start) // 1000
 
     def offsets(times: Times) -> list[int]:
-        return ((times - start) // 1000).tolist()
+        found: list[int] = ((times - start) // 1000).tolist()
+        return found
 
     way, lon, lat = journey.way()
     fields = []
