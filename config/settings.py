@@ -80,8 +80,13 @@ INSTALLED_APPS = [
 ]
 
 if PROCESS == "ingest":
-    # No page is served here; allauth insists on its middleware wherever it is installed.
-    INSTALLED_APPS = [app for app in INSTALLED_APPS if not app.startswith("allauth")]
+    # No page is served here: the admin's modules need not load, and allauth insists on its
+    # middleware wherever it is installed.
+    INSTALLED_APPS = [
+        "django.contrib.admin.apps.SimpleAdminConfig" if app == "django.contrib.admin" else app
+        for app in INSTALLED_APPS
+        if not app.startswith("allauth")
+    ]
     MIDDLEWARE = ["config.problems.ProblemMiddleware"]
     ROOT_URLCONF = "config.urls_ingest"
 else:
