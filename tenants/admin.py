@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
 from django.contrib.admin import RelatedOnlyFieldListFilter
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -24,6 +27,7 @@ from tenants.audit import record_audit
 from tenants.models import (
     ApiToken,
     AuditEntry,
+    Invitation,
     Membership,
     Organisation,
     SupportAccess,
@@ -32,6 +36,9 @@ from tenants.models import (
 from tenants.selectors import SESSION_TENANT
 
 admin.site.unregister(Group)
+# Theirs show secrets, or search a user name that our people do not have.
+admin.site.unregister(Authenticator)
+admin.site.unregister(UserSession)
 
 
 @admin.register(Organisation)
@@ -122,6 +129,57 @@ class MembershipAdmin(TenantAdmin):
     list_select_related = ("user", "tenant")
     search_fields = ("user__email", "tenant__name")
     ordering = ("tenant__name", "user__email")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(TenantAdmin):
+    """Who was invited; the link is in the mail and nowhere else."""
+
+    list_display = ("email", "tenant", "role", "sent_at", "expires_at", "accepted_at")
+    list_filter = (
+        ("tenant", RelatedOnlyFieldListFilter),
+        ("accepted_at", admin.EmptyFieldListFilter),
+        ("withdrawn_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("tenant",)
+    search_fields = ("email", "tenant__name")
+    ordering = ("-created_at",)
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(DomainAdmin):
+    """Second factors, without their secrets. Superusers remove one that was lost."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    fields = ("user", "type", "created_at", "last_used_at")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_queryset(request, Authenticator.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        assert isinstance(request.user, User)  # noqa: S101  (the admin let them in)
+        with transaction.atomic():
+            for factor in queryset.select_related("user"):
+                record_audit(
+                    tenant=None,
+                    actor=request.user,
+                    actor_label=f"{request.user} (staff)",
+                    action="user.second_factor_removed",
+                    target=f"user {factor.user.email}",
+                    changes={"type": (factor.type, None)},
+                    address=address_of(request),
+                )
+            queryset.delete()
 
 
 @admin.register(ApiToken)

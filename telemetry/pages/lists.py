@@ -15,7 +15,7 @@ from django.db.models import (
     DurationField,
     ExpressionWrapper,
     F,
-    Model,
+    Manager,
     OuterRef,
     Q,
     QuerySet,
@@ -148,9 +148,9 @@ class ThingList(MemberPage):
         raise NotImplementedError
 
 
-def latest(model: type[Model], key: str, field: str = "received_at") -> Any:
+def latest(states: Manager[Any], key: str, field: str = "received_at") -> Any:
     """When the row was last heard; the epoch where it never was."""
-    heard = model._default_manager.filter(**{key: OuterRef("pk")}).values(field)[:1]
+    heard = states.filter(**{key: OuterRef("pk")}).values(field)[:1]
     return Coalesce(
         Subquery(heard, output_field=DateTimeField()), Value(NEVER, output_field=DateTimeField())
     )
@@ -177,7 +177,7 @@ class Vehicles(ThingList):
     def heard(self, rows: QuerySet[Any]) -> Any:
         rows = rows.select_related("fleet")
         return rows.annotate(
-            last_seen=latest(VehicleLatest, "vehicle_id"), silent_s=F("silent_after_s")
+            last_seen=latest(VehicleLatest.objects, "vehicle_id"), silent_s=F("silent_after_s")
         )
 
     def matching(self, wanted: str) -> Q:
@@ -222,7 +222,7 @@ class Meters(ThingList):
 
     def heard(self, rows: QuerySet[Any]) -> Any:
         return rows.select_related("fleet").annotate(
-            last_seen=latest(MeterLatest, "meter_id"), silent_s=F("silent_after_s")
+            last_seen=latest(MeterLatest.objects, "meter_id"), silent_s=F("silent_after_s")
         )
 
     def enrich(self, rows: Sequence[Meter]) -> None:
@@ -257,7 +257,7 @@ class Devices(ThingList):
 
     def heard(self, rows: QuerySet[Any]) -> Any:
         return rows.select_related("vehicle", "meter").annotate(
-            last_seen=latest(DeviceHealth, "device_id", "last_seen"),
+            last_seen=latest(DeviceHealth.objects, "device_id", "last_seen"),
             silent_s=Coalesce(
                 "vehicle__silent_after_s", "meter__silent_after_s", DEVICE_SILENT_AFTER_S
             ),
@@ -303,7 +303,7 @@ class Fleets(ThingList):
         meters = Meter.objects.for_tenant(self.tenant).filter(in_service)
         newest = (
             vehicles.filter(fleet=OuterRef("pk"))
-            .annotate(seen=latest(VehicleLatest, "vehicle_id"))
+            .annotate(seen=latest(VehicleLatest.objects, "vehicle_id"))
             .order_by("-seen")
             .values("seen")[:1]
         )

@@ -14,7 +14,8 @@ from fleet.models import DeviceCredential, MeterMapping
 from fleet.services import map_meter
 from tenants import services
 from tenants.admin_base import TenantAdmin
-from tenants.models import ApiToken, AuditEntry, Organisation, SupportAccess, User
+from tenants.invitations import invite
+from tenants.models import ApiToken, AuditEntry, Organisation, Role, SupportAccess, User
 from tests import people
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +36,7 @@ def tenant() -> Organisation:
     meter = people.a_meter(tenant, "M1")
     people.a_device(tenant, "D1", vehicle=vehicle)
     people.a_token(tenant)
+    invite(actor=people.owner_of(tenant), email="guest@example.org", role=Role.VIEWER)
     map_meter(actor=people.acting(tenant), meter=meter, vehicle=vehicle, valid_from=timezone.now())
     return tenant
 

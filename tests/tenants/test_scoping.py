@@ -22,6 +22,8 @@ OWNED = [m for m in apps.get_models() if issubclass(m, TenantOwned)] + [AuditEnt
 MAY_LOOK_ACROSS_TENANTS = {
     # Finding out who calls, before a tenant is known.
     "tenants/selectors.py",
+    # Who holds the link of an invitation belongs to no tenant yet.
+    "tenants/invitations.py",
     # One trail for all; support accesses are the platform's own.
     "tenants/audit.py",
     "tenants/services.py",
