@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,7 +22,14 @@ from telemetry.dark import explain, is_silent
 from telemetry.evidence import evidence_about
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
 from telemetry.frames import readable, reason
-from telemetry.models import DeviceHealth, MeterLatest, QuarantinedFrame, VehicleLatest
+from telemetry.models import (
+    DeviceHealth,
+    MeterHour,
+    MeterLatest,
+    QuarantinedFrame,
+    VehicleHour,
+    VehicleLatest,
+)
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage, refused
@@ -33,7 +42,7 @@ class DeviceBase(MemberPage):
 
     @property
     def device(self) -> Device:
-        return self.find(Device, "vehicle", "meter", reference=self.kwargs["device_id"])
+        return self.find(Device, "tenant", "vehicle", "meter", reference=self.kwargs["device_id"])
 
 
 class NewDevice(MemberPage):
@@ -189,6 +198,7 @@ class DevicePage(DeviceBase):
         device = self.device
         health = DeviceHealth.objects.filter(pk=device.pk).first()
         evidence = evidence_about(device)
+        hours = _hours_of(device)
         frames = list(
             QuarantinedFrame.objects.filter(device_id=device.pk).order_by("-received_at")[:FRAMES]
         )
@@ -209,6 +219,8 @@ class DevicePage(DeviceBase):
                     {"row": row, "reason": reason(row.code), "text": readable(row.raw)}
                     for row in frames
                 ],
+                "hours": hours,
+                "gaps": sum(not hour["n"] for hour in hours),
                 "values": _values_of(device),
                 "credential": credential,
                 "live_credential": credential is not None and credential.revoked_at is None,
@@ -254,6 +266,33 @@ def _values_of(device: Device) -> list[tuple[str, str, Any]]:
         return []
     pairs = ((field, getattr(state, field.name)) for field in fields.values())
     return [(field.label, field.unit, value) for field, value in pairs if value is not None]
+
+
+def _hours_of(device: Device) -> list[dict[str, Any]]:
+    """How many readings of the device's subject each of the last 24 hours holds; the oldest
+    first, the hour that is not over last. Empty where nothing is heard of it at all."""
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    since = now - timedelta(hours=23)
+    counted: dict[datetime, int] = {}
+    if device.vehicle_id:
+        rows: Any = VehicleHour.objects.filter(vehicle_id=device.vehicle_id, hour__gte=since)
+        counted = dict(rows.values_list("hour", "readings"))
+    elif device.meter_id:
+        rows = MeterHour.objects.filter(meter_id=device.meter_id, hour__gte=since)
+        counted = dict(rows.values_list("hour", "readings"))
+    most = max(counted.values(), default=0)
+    if not most:
+        return []
+    zone = ZoneInfo(device.tenant.time_zone)
+    hours = [since + timedelta(hours=n) for n in range(24)]
+    return [
+        {
+            "label": f"{at.astimezone(zone):%H:%M}",
+            "n": counted.get(at, 0),
+            "share": max(100 * counted.get(at, 0) / most, 4),
+        }
+        for at in hours
+    ]
 
 
 def _refusals(health: DeviceHealth | None) -> list[tuple[Any, int]]:

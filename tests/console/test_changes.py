@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from fleet.models import Device, MeterMapping, Vehicle
 from fleet.selectors import device_for_secret
-from telemetry.models import DeviceHealth
+from telemetry.models import DeviceHealth, VehicleHour
 from tenants.models import ApiToken, AuditEntry, Invitation, Membership, Role, User
 from tenants.selectors import token_from_secret
 from tests.console.conftest import Company, hear, refuse
@@ -164,6 +164,7 @@ def test_it_reads_mapping_times_in_the_organisations_zone(company: Company) -> N
         {"vehicle": "V1", "valid_from": "2026-01-01T09:00", "valid_to": ""},
     )
     mapping = MeterMapping.objects.for_tenant(company.tenant).get()
+    assert mapping.valid.lower is not None
     assert mapping.valid.lower.isoformat() == "2026-01-01T00:00:00+00:00"
     overlapping = company.browser().post(
         reverse("mapping-new", args=["M1"]), {"vehicle": "V1", "valid_from": "2026-02-01T09:00"}
@@ -390,3 +391,39 @@ def test_it_searches_by_an_index(company: Company) -> None:
         # So small a table would be read whole.
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "vehicle_search" in Vehicle.unscoped.filter(wanted).explain()
+
+
+def test_it_shows_the_hours_in_which_nothing_came(company: Company) -> None:
+    this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for ago, readings in ((0, 10), (3, 40)):
+        at = this_hour - timedelta(hours=ago)
+        VehicleHour.objects.create(
+            vehicle_id=company.vehicle.pk,
+            hour=at,
+            tenant_id=company.tenant.pk,
+            readings=readings,
+            late=0,
+            first_time=at,
+            last_time=at,
+            speed_kmh_count=0,
+            soc_pct_count=0,
+            battery_temp_c_count=0,
+            energy_dc_kwh_count=0,
+        )
+    page = company.browser().get(reverse("device", args=["D1"]))
+    assert [hour["n"] for hour in page.context["hours"]] == [0] * 20 + [40, 0, 0, 10]
+    assert page.context["gaps"] == 22
+
+
+def test_it_records_who_removed_a_second_factor(company: Company) -> None:
+    TOTP.activate(company.people[Role.VIEWER], "JBSWY3DPEHPK3PXP")
+    factor = Authenticator.objects.get()
+    staff = Browser()
+    staff.force_login(a_person(is_staff=True, is_superuser=True))
+    page = staff.get(reverse("admin:mfa_authenticator_change", args=[factor.pk]))
+    assert page.status_code == 200
+    assert factor.data["secret"] not in page.content.decode()
+    staff.post(reverse("admin:mfa_authenticator_delete", args=[factor.pk]), {"post": "yes"})
+    assert not Authenticator.objects.exists()
+    entry = AuditEntry.unscoped.latest("pk")
+    assert entry.action == "user.second_factor_removed"

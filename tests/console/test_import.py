@@ -18,6 +18,7 @@ from python_calamine import CalamineWorkbook
 from fleet import services
 from fleet.models import Device, Vehicle
 from fleet.selectors import device_for_secret
+from fleet.services import rows
 from fleet.spreadsheets import read_table
 from tenants.errors import DomainError
 from tests.console.conftest import Company
@@ -36,8 +37,8 @@ def confirm(company: Company, preview: Any, *, of: str = "vehicles") -> Any:
 
 
 def vehicles(company: Company) -> set[str]:
-    rows = Vehicle.objects.for_tenant(company.tenant)
-    return set(rows.values_list("reference", flat=True))
+    found = Vehicle.objects.for_tenant(company.tenant)
+    return set(found.values_list("reference", flat=True))
 
 
 def test_it_writes_nothing_before_it_is_confirmed(company: Company) -> None:
@@ -82,14 +83,14 @@ def test_it_writes_no_row_when_one_cannot_be_written(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preview = upload(company, "id,name,fleet\nV2,Second,F1\nV3,Third,F1\n")
-    real = services.vehicles.rows.create
+    real = rows.create
 
     def fail_at_the_third(model: Any, **options: Any) -> Any:
         if options["fields"]["reference"] == "V3":
             raise DomainError("reference_taken", 409, "Taken meanwhile.")
         return real(model, **options)
 
-    monkeypatch.setattr(services.vehicles.rows, "create", fail_at_the_third)
+    monkeypatch.setattr(rows, "create", fail_at_the_third)
     answer = confirm(company, preview)
     assert answer.status_code == 409
     assert "Row 3" in answer.content.decode()
@@ -183,7 +184,7 @@ def test_it_says_what_is_wrong_with_a_file_it_cannot_read(company: Company, cont
 def test_it_exports_what_it_can_import_again(company: Company) -> None:
     services.update_vehicle(actor=acting(company.tenant), vehicle=company.vehicle, name="-Van")
     answer = company.browser().get(reverse("vehicles-export"), {"format": "csv"})
-    content = b"".join(answer.streaming_content)
+    content = b"".join(answer)
     assert b"'-Van" in content
     preview = upload(company, content)
     assert preview.context["plan"].unchanged == 1
@@ -201,4 +202,4 @@ def test_it_writes_formulas_as_text_into_workbooks(company: Company) -> None:
 
 def test_it_exports_no_other_organisations_rows(company: Company, stranger: Company) -> None:
     answer = company.browser().get(reverse("devices-export"))
-    assert b"Zephyr" not in b"".join(answer.streaming_content)
+    assert b"Zephyr" not in b"".join(answer)
