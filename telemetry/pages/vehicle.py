@@ -177,7 +177,7 @@ class Recording(VehiclePage):
         about |= {
             "totals": totals, "energy": energy, "estimated": estimated,
             "per_100_km": _per_100_km(energy, totals.distance_km),
-            "events": timeline.events(vehicle.pk, journey, why),
+            "events": timeline.events(vehicle, journey, why),
             "clock": "%H:%M" if period.end - period.start <= DAY else "%d %b, %H:%M",
         }  # fmt: skip
         body = {
