@@ -110,6 +110,7 @@ _PROBLEMS: Final = {
     "415": "A content type or coding that is not read here",
     "422": "Every reading was refused; `results` says why",
     "503": "Nothing can be made durable now: send it again after Retry-After",
+    "default": "Any other refusal",
 }
 
 

@@ -100,8 +100,8 @@ def test_it_writes_no_row_when_one_cannot_be_written(
 def test_it_keeps_no_vin_in_clear_while_a_preview_waits(company: Company) -> None:
     preview = upload(company, f"id,name,fleet,vin\nV2,Second,F1,{NORTH_AMERICAN_VIN}\n")
     assert NORTH_AMERICAN_VIN not in preview.content.decode()
-    keys = cache._cache.get_client().keys("*import*")  # type: ignore[attr-defined]
-    held = b"".join(cache._cache.get_client().get(key) for key in keys)  # type: ignore[attr-defined]
+    keys = cache._cache.get_client().keys("*import*")
+    held = b"".join(cache._cache.get_client().get(key) for key in keys)
     assert keys
     assert NORTH_AMERICAN_VIN.encode() not in held
     confirm(company, preview)

@@ -22,7 +22,7 @@ def listen(readings):
 
 
 gaps = []
-listen.on_gap = gaps.append  # type: ignore[attr-defined]
+listen.on_gap = gaps.append
 
 
 @pytest.fixture(autouse=True)
