@@ -44,7 +44,7 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "DJANGO"))}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "DJANGO", "OUTRIDER_PROCESS"))}
         return env | {
             "DATABASE_URL": self.postgres.url,
             "REDIS_URL": self.redis.url,

@@ -302,6 +302,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.openapi.describe_errors",
+        "telemetry.api.schema.describe_ingest",
     ],
     "ENUM_NAME_OVERRIDES": {
         "Role": "tenants.models.Role",

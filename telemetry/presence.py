@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from fleet.models import Device
 from fleet.revocation import CREDENTIAL_REVOKED, RECONNECT, group_of
 from fleet.selectors import usable_device_ids
+from telemetry import ingest
 from telemetry.loops import cancelled
 from telemetry.streams import async_client
 
@@ -92,6 +93,18 @@ class Presence:
                 consumer.shut_soon(CREDENTIAL_REVOKED, "the credential was revoked")
             elif subjects.get(opening.device_id) != opening.subject:
                 consumer.shut_soon(RECONNECT, "the device was assigned anew")
+
+    async def close_all(self, code: int, reason: str, *, timeout_s: float) -> None:
+        """End every connection of the process in order: stop reading, make durable what was
+        taken in, acknowledge it, close.
+        """
+        consumers = self.consumers
+        for consumer in consumers:
+            consumer.stop_taking(code, reason)
+        await ingest.door().drain(timeout_s)
+        closings = [asyncio.create_task(consumer.shut(code, reason)) for consumer in consumers]
+        if closings:
+            await asyncio.wait(closings, timeout=timeout_s)
 
     async def _reconcile_now_and_then(self) -> None:
         while not cancelled():

@@ -118,6 +118,12 @@ NOUNS: dict[str, Callable[[dict[str, Any], World], str]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Async views give connections back between queries; here it is the test's transaction."""
+    monkeypatch.setattr("channels.db.close_old_connections", lambda: None)
+
+
 @pytest.fixture
 def victim() -> World:
     return build_world(MARK)

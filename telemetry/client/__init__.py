@@ -9,13 +9,7 @@ reconnection: a reading offered is stored once, or refused with a reason. It sta
 (no Django), so that it may be taken into a device's own program.
 """
 
-from telemetry.client.device import (
-    Backoff,
-    DeviceClient,
-    DeviceStopped,
-    Stopped,
-    Tally,
-    Wire,
-)
+from telemetry.client.device import DeviceClient
+from telemetry.client.terms import Backoff, DeviceStopped, Stopped, Tally, Wire
 
 __all__ = ["Backoff", "DeviceClient", "DeviceStopped", "Stopped", "Tally", "Wire"]

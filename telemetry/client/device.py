@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,76 +11,31 @@ import msgspec
 from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from telemetry.client.outbox import Message, Outbox
-
-PROTOCOL_ERROR = 4400
-REVOKED = 4401
-SUPERSEDED = 4409
-FRAME_TOO_LARGE = 4413
-RATE_LIMITED = 4429
-FINAL_HANDSHAKE_STATUSES = frozenset({400, 401, 403, 404})
-"""The server's answer will not change by asking again."""
-WRITE_BUFFER_LIMIT = 256 * 1024
-"""Bytes not yet taken by the socket, above which nothing more is put in."""
-PENALTY_S = 5.0
-"""Least pause after the server closed because of how this device behaves."""
-
-SOCKET_LOG = logging.getLogger(__name__)
-"""picows tells of every connection; in a fleet only its warnings are news."""
-SOCKET_LOG.setLevel(logging.WARNING)
-
-OnReject = Callable[[int | None, str, str, str], None]
-OnCommand = Callable[[Message], tuple[str, str]]
-
-
-class Wire(StrEnum):
-    """The two encodings of the same messages; the value is the WebSocket subprotocol."""
-
-    JSON = "telemetry.v1.json"
-    MSGPACK = "telemetry.v1.msgpack"
-
-
-class Stopped(StrEnum):
-    """Why a client does not connect any more."""
-
-    CLOSED = "closed by its owner"
-    REFUSED = "refused at the handshake"
-    REVOKED = "credential revoked"
-    SUPERSEDED = "another connection of the device took over"
-
-
-class DeviceStopped(Exception):
-    """Readings are left that cannot be delivered; `reason` says why."""
-
-    def __init__(self, reason: Stopped, undelivered: int) -> None:
-        super().__init__(f"{reason}; {undelivered} readings undelivered")
-        self.reason = reason
-        self.undelivered = undelivered
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Seconds between attempts to connect: full jitter below a doubling ceiling."""
-
-    first: float = 0.5
-    ceiling: float = 30.0
-
-    def delay(self, attempt: int) -> float:
-        return random.uniform(0, min(self.ceiling, self.first * 2 ** min(attempt, 16)))  # noqa: S311
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of the readings, and of the connections."""
-
-    acknowledged: int = 0
-    """Readings the server answered for: durable, or refused."""
-    rejected: dict[str, int] = field(default_factory=dict)
-    """Refused readings by code."""
-    connections: int = 0
+from telemetry.client.terms import (
+    FINAL_HANDSHAKE_STATUSES,
+    FRAME_TOO_LARGE,
+    PENALTY_S,
+    PROTOCOL_ERROR,
+    RATE_LIMITED,
+    REVOKED,
+    SOCKET_LOG,
+    SUPERSEDED,
+    WRITE_BUFFER_LIMIT,
+    Backoff,
+    DeviceStopped,
+    OnCommand,
+    OnReject,
+    Stopped,
+    Tally,
+    Wire,
+)
 
 
 class DeviceClient:
     """One device's connection, kept open until `close()` or a final refusal.
+
+    `handshakes` bounds how many of the clients that share it connect at once: more than the
+    server can answer in time would all be in vain.
 
     `on_reject(seq, code, field, detail)` is called for each refusal; `on_command(message)`
     returns `(status, detail)`, and without it every command is answered `refused`.
@@ -104,6 +55,7 @@ class DeviceClient:
         batch: int = 500,
         resume: bool = True,
         backoff: Backoff | None = None,
+        handshakes: asyncio.Semaphore | None = None,
         on_reject: OnReject | None = None,
         on_command: OnCommand | None = None,
     ) -> None:
@@ -120,6 +72,7 @@ class DeviceClient:
         self._batch = batch
         self._resume = resume
         self._backoff = backoff or Backoff()
+        self._handshakes = handshakes or asyncio.Semaphore()
         self._on_reject = on_reject
         self._on_command = on_command
 
@@ -233,6 +186,10 @@ class DeviceClient:
         self._wake_waiters()
 
     async def _connect(self) -> WSTransport | None:
+        async with self._handshakes:
+            return await self._shake_hands()
+
+    async def _shake_hands(self) -> WSTransport | None:
         try:
             transport, _ = await ws_connect(
                 lambda: _Listener(self),

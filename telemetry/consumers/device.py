@@ -40,6 +40,8 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope, self.base_send = scope, send
         self.closing: tuple[int, str] | None = None
+        self._shut = False
+        self._ended = asyncio.Event()
         self._delivery: asyncio.Task[None] | None = None
         self._channels = get_channel_layer()
         await receive()
@@ -82,10 +84,11 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         )
         session, door, form = self.session, opening.door, "text" if self.text else "bytes"
         try:
-            while self.closing is None:
-                event = await receive()
-                if event["type"] != "websocket.receive" or self.closing is not None:
-                    break
+            while (event := await receive())["type"] == "websocket.receive":
+                if self.closing is not None:
+                    # Returning now would cut the connection before its close frame is sent.
+                    await asyncio.wait([asyncio.create_task(self._ended.wait())], timeout=10)
+                    return
                 frame = event.get(form)
                 if frame is None:
                     raise Close(4400, f"{opening.subprotocol} has {form} frames")
@@ -129,16 +132,22 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def shut_soon(self, code: int, reason: str) -> None:
         self._shutting = asyncio.create_task(self.shut(code, reason))
 
+    def stop_taking(self, code: int, reason: str) -> None:
+        """Take no further frame; what was taken is still to be answered."""
+        self.closing = self.closing or (code, reason)
+
     async def shut(self, code: int, reason: str) -> None:
         """Close from this side, once, after what is durable by now has been acknowledged."""
-        if self.closing is not None:
+        self.stop_taking(code, reason)
+        if self._shut:
             return
-        self.closing = (code, reason)
+        self._shut = True
         metrics.CLOSED.labels(code).inc()
         log.info("device_closed", device_id=self.opening.device_id, code=code, reason=reason)
         with suppress(*GONE):
             await self._deliver()
             await self.base_send({"type": "websocket.close", "code": code, "reason": reason})
+        self._ended.set()
 
     # --- Messages of the channel layer -----------------------------------------------------
 

@@ -25,7 +25,7 @@ MAX_SUBSTEPS = 30
 PARKED_INTERVALS = 12
 """A device reports so many times more rarely while the vehicle is parked."""
 PARKED_INTERVAL_MAX_S = 60.0
-CONNECTIONS_PER_SECOND = 400
+HANDSHAKES_AT_ONCE = 50
 REPORT_EVERY_S = 60.0
 
 
@@ -63,8 +63,9 @@ class Driver:
     given_rubbish: int = 0
 
     async def run(self) -> None:
-        started = asyncio.create_task(self._connect_all())
-        tasks = [started, asyncio.create_task(self._report_for_ever())]
+        for tracker in self.trackers:
+            tracker.client.start()
+        tasks = [asyncio.create_task(self._report_for_ever())]
         if self.post is not None:
             tasks.append(asyncio.create_task(self._meter_for_ever(self.post)))
         try:
@@ -74,13 +75,6 @@ class Driver:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(tracker.client.close() for tracker in self.trackers))
-
-    async def _connect_all(self) -> None:
-        """A few hundred handshakes a second: a fleet does not come out of a tunnel at once."""
-        for started, tracker in enumerate(self.trackers, start=1):
-            tracker.client.start()
-            if started % (CONNECTIONS_PER_SECOND // 10) == 0:
-                await asyncio.sleep(0.1)
 
     async def _drive(self) -> None:
         now = time.monotonic()
@@ -94,7 +88,9 @@ class Driver:
             while due and due[0][0] <= now:
                 at, index = due[0]
                 self._advance(self.trackers[index], now)
-                heapq.heapreplace(due, (max(at + self._interval_s(index), now), index))
+                # A loop that fell behind leaves a turn out instead of catching up.
+                interval = self._interval_s(index)
+                heapq.heapreplace(due, (max(at + interval, now + interval / 2), index))
             pause = min(0.1, max(0.005, due[0][0] - time.monotonic())) if due else 0.1
             await asyncio.sleep(pause)
 
@@ -188,9 +184,22 @@ def ambient_c(unix_s: float) -> float:
 
 
 def tracker_for(
-    vehicle: SimulatedVehicle, *, url: str, token: str, backlog: int, rates: Rates
+    vehicle: SimulatedVehicle,
+    *,
+    url: str,
+    token: str,
+    backlog: int,
+    rates: Rates,
+    handshakes: asyncio.Semaphore,
 ) -> Tracker:
     """A vehicle with its device, not yet connected. It speaks JSON or MessagePack, by chance."""
     wire = vehicle.chance.choice((Wire.JSON, Wire.MSGPACK))
-    client = DeviceClient(url, token, wire=wire, capacity=backlog, backoff=Backoff(1.0, 20.0))
+    client = DeviceClient(
+        url,
+        token,
+        wire=wire,
+        capacity=backlog,
+        backoff=Backoff(1.0, 20.0),
+        handshakes=handshakes,
+    )
     return Tracker(vehicle, client, clock_skew_s=rates.clock_skew_s(vehicle.chance))

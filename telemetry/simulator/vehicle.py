@@ -95,6 +95,8 @@ class SimulatedVehicle:
 
     def step(self, seconds: float, ambient_c: float) -> None:
         """Let time pass; `seconds` of more than a few make a coarse drive."""
+        if seconds <= 0:
+            return
         match self.activity:
             case Activity.DRIVING:
                 self._drive(seconds, ambient_c)

@@ -102,7 +102,7 @@ def running_platform() -> Iterator[Platform]:
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     environment = {
-        key: value for key, value in os.environ.items() if not key.startswith("PYTEST")
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "OUTRIDER_PROCESS"))
     } | {
         "DATABASE_URL": "postgres://{user}:{password}@{host}:{port}/{name}".format(
             **{"host": "", "port": "", "user": "", "password": "", **where}, name=name

@@ -9,7 +9,9 @@ from django.utils import timezone
 from telemetry.models import DeviceHealth, QuarantinedFrame
 from telemetry.storage.connection import connect
 from telemetry.storage.store import Store
+from telemetry.streams import INGRESS
 from tenants import services
+from tenants.models import AuditEntry
 from tests import people
 from tests.telemetry.readings import SECOND, vehicle_reading
 
@@ -82,3 +84,32 @@ def test_a_page_of_devices_takes_as_many_queries_as_one_device(
     url = reverse("admin:telemetry_devicehealth_changelist")
     with django_assert_max_num_queries(12):
         assert support.get(url).context["cl"].result_count == 41
+
+
+def test_it_shows_the_quarantine_and_replays_from_it(support, empty_logs):
+    """A reading of the supported customer, refused once and good by now; nobody else's."""
+    health = DeviceHealth.objects.filter(refused=0)
+    mine = QuarantinedFrame.objects.get(log_id="MINE-1")
+    assert health.exists()
+    good = b'{"seq":1,"time":1700000000000,"lat":9.5,"lon":1.5}'
+    QuarantinedFrame.objects.update(adapter="telemetry.v1.json", raw=good, raw_size=len(good))
+    url = reverse("admin:telemetry_quarantinedframe_changelist")
+    page = support.get(url)
+    assert [frame.pk for frame in page.context["cl"].result_list] == [mine.pk]
+    for nothing in ({"q": "OTHER"}, {"code": "malformed"}, {"replay": "accepted"}):
+        assert support.get(url, nothing).context["cl"].result_count == 0
+    shown = support.get(reverse("admin:telemetry_quarantinedframe_change", args=[mine.pk]))
+    assert "&quot;lat&quot;:9.5" in shown.content.decode()
+    everything = list(QuarantinedFrame.objects.values_list("pk", flat=True))
+    for told in ("1 accepted", "already accepted"):
+        answer = support.post(
+            url, {"action": "replay", "_selected_action": everything}, follow=True
+        )
+        assert told in answer.content.decode()
+    mine.refresh_from_db()
+    assert mine.replay_outcome == "accepted"
+    assert QuarantinedFrame.objects.get(log_id="OTHER-1").replayed_at is None
+    assert sum(INGRESS.depth(n).entries for n in range(INGRESS.partitions)) == 1
+    assert AuditEntry.unscoped.filter(
+        action="quarantine.replayed", tenant_id=mine.tenant_id
+    ).exists()

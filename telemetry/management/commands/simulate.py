@@ -12,7 +12,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 
 from telemetry.simulator import fleet, roster
-from telemetry.simulator.driver import Driver, Pace, tracker_for
+from telemetry.simulator.driver import HANDSHAKES_AT_ONCE, Driver, Pace, tracker_for
 from telemetry.simulator.faults import Rates
 from telemetry.simulator.metering import MeterPost
 from telemetry.simulator.meters import SimulatedMeter
@@ -84,6 +84,7 @@ def driver_for(actor: Actor, options: dict[str, Any]) -> Driver:
         garbage=options["garbage_rate"],
         skew=options["skew_rate"],
     )
+    handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
     trackers = [
         tracker_for(
             fleet.place(index, entry.kind, entry.capacity_kwh, options["seed"], entry.last),
@@ -91,6 +92,7 @@ def driver_for(actor: Actor, options: dict[str, Any]) -> Driver:
             token=entry.token,
             backlog=max(1, options["backlog"]),
             rates=rates,
+            handshakes=handshakes,
         )
         for index, entry in enumerate(rostered)
     ]

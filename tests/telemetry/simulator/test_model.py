@@ -203,3 +203,12 @@ def test_it_slows_down_for_a_bend():
 @pytest.mark.parametrize(("there", "degrees"), [((1, 0), 0), ((0, 1), 90), ((-1, 0), 180)])
 def test_it_counts_headings_clockwise_from_north(there, degrees):
     assert math.isclose(heading_deg((0, 0), there), degrees, abs_tol=0.01)
+
+
+def test_it_stands_still_in_no_time():
+    vehicle = place(1, "van", None, 5, None)
+    vehicle.begin_trip()
+    vehicle.step(1.0, 20)
+    before = vehicle.position()
+    vehicle.step(0.0, 20)
+    assert vehicle.position() == before

@@ -1,0 +1,190 @@
+"""The ingest process itself, started as it is in production, with a client of another make."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import websockets
+from django.conf import settings as django_settings
+from django.db import connection
+
+from telemetry import streams
+from tests import people
+
+pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def database_url():
+    found = connection.settings_dict
+    return (
+        f"postgres://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT']}"
+        f"/{found['NAME']}"
+    )
+
+
+@pytest.fixture
+def server(committed):
+    """The port, and the process."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "REDIS_URL": django_settings.REDIS_URL,
+        "TELEMETRY_DEVICE_RECONCILE_S": "0.2",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "config.serve_ingest", "--port", str(port)],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.1)
+    yield port, process
+    process.terminate()
+    _, errors = process.communicate(timeout=15)
+    assert "Traceback" not in errors, errors
+
+
+@pytest.fixture
+def secret(committed):
+    tenant = people.an_organisation()
+    return people.a_device(tenant, vehicle=people.a_vehicle(tenant))[1]
+
+
+def connect(port, secret, subprotocol="telemetry.v1.json", **options):
+    return websockets.connect(
+        f"ws://127.0.0.1:{port}/device",
+        subprotocols=[subprotocol],
+        additional_headers={"Authorization": f"Bearer {secret}"},
+        **options,
+    )
+
+
+def reading(seq, **values):
+    return json.dumps({"seq": seq, "time": int(time.time() * 1000), "soc_pct": 50, **values})
+
+
+async def hear(device, kind):
+    while True:
+        message = json.loads(await asyncio.wait_for(device.recv(), 5))
+        if message["type"] == kind:
+            return message
+
+
+async def close_code(device):
+    with pytest.raises(websockets.ConnectionClosed):
+        while True:
+            await asyncio.wait_for(device.recv(), 10)
+    return device.close_code
+
+
+def stored_in_the_log():
+    return sum(
+        int(entry[b"n"])
+        for partition in range(streams.INGRESS.partitions)
+        for _, entry in streams.sync_client().xrange(streams.INGRESS.keys(partition)[0])
+    )
+
+
+async def test_it_takes_a_compressed_connection_too(server, secret):
+    async with connect(server[0], secret, compression="deflate") as device:
+        await hear(device, "ready")
+        await device.send(reading(1))
+        assert (await hear(device, "ack"))["seq"] == 1
+
+
+@pytest.mark.parametrize("secret_given", ["", "wrong", "ord_000000000000_wrong"])
+async def test_it_answers_a_bad_credential_with_401(server, secret_given):
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with connect(server[0], secret_given):
+            pass
+    assert refused.value.response.status_code == 401
+    assert json.loads(refused.value.response.body)["code"] == "credential_invalid"
+
+
+async def test_it_closes_by_the_codes_of_the_protocol(server, secret):
+    port = server[0]
+    async with connect(port, secret) as device:
+        await device.send(b"binary")
+        assert await close_code(device) == 4400
+    async with connect(port, secret) as device:
+        await device.send(" " * (1024 * 1024 + 1))
+        assert await close_code(device) == 4413
+    async with connect(port, secret, max_size=None) as device:
+        await device.send(" " * (10 * 1024 * 1024))
+        assert await close_code(device) == 1009
+    async with connect(port, secret) as older, connect(port, secret) as newer:
+        assert await close_code(older) == 4409
+        await newer.send(reading(1))
+        assert (await hear(newer, "ack"))["seq"] == 1
+
+
+async def test_it_survives_what_is_no_websocket(server, secret):
+    port = server[0]
+    for garbage in (
+        b"\x00" * 100,
+        b"GET /device HTTP/1.1\r\n\r\n",
+        b"\xff" * 5000,
+        b"GET / HTTP/9\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(garbage)
+        writer.write_eof()
+        await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    async with connect(port, secret) as device:
+        await device.send(reading(1))
+        assert (await hear(device, "ack"))["seq"] == 1
+
+
+async def test_it_acknowledges_everything_it_took_before_it_ends(server, secret):
+    port, process = server
+    acknowledged = -1
+    sent = 0
+    async with connect(port, secret) as device:
+        await hear(device, "ready")
+
+        async def send_for_ever():
+            nonlocal sent
+            while True:
+                await device.send(reading(sent, odometer_km=sent))
+                sent += 1
+                await asyncio.sleep(0.001)
+
+        sending = asyncio.create_task(send_for_ever())
+        await asyncio.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        try:
+            while True:
+                message = json.loads(await asyncio.wait_for(device.recv(), 10))
+                acknowledged = max(acknowledged, message.get("seq", -1))
+        except websockets.ConnectionClosed:
+            pass
+        sending.cancel()
+        assert device.close_code == 1012
+    assert process.wait(10) in (0, -signal.SIGTERM)
+    assert stored_in_the_log() == acknowledged + 1
+    assert 0 < acknowledged < sent
