@@ -44,7 +44,11 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "DJANGO", "OUTRIDER_PROCESS"))}
+        env = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("PYTEST", "DJANGO", "OUTRIDER_PROCESS"))
+        }
         return env | {
             "DATABASE_URL": self.postgres.url,
             "REDIS_URL": self.redis.url,
@@ -59,16 +63,17 @@ class Installation:
         python = sys.executable
         return {
             "ingest": [
-                *(python, "-m", "uvicorn", "config.asgi_ingest:application"),
+                *(python, "-m", "config.serve_ingest"),
                 *("--host", "127.0.0.1", "--port", str(self.ingest_port)),
-                *("--ws", "websockets-sansio", "--loop", "uvloop", "--log-level", "warning"),
             ],
             "web": [
                 *(python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.web_port)),
                 *("-v", "0"),
                 "config.asgi:application",
             ],
+            # Two, that share the partitions: while one waits for a disk, the other computes.
             "writer": [python, "manage.py", "run_writer"],
+            "writer-2": [python, "manage.py", "run_writer"],
             "live": [python, "manage.py", "run_live"],
             "worker": [python, "-m", "celery", "-A", "config", "worker", "-c", "1", "-l", "ERROR"],
             "beat": [python, "-m", "celery", "-A", "config", "beat", "-l", "ERROR"],

@@ -232,6 +232,8 @@ TELEMETRY_ROUTES = [
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of /metrics; empty: only loopback may read it."""
+TELEMETRY_TIMELINE_SOURCES = ["alerts.timeline.events"]
+"""What tells more events of a vehicle's page: `f(vehicle, start, end) -> list[Event]`."""
 
 # --- People ---------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"

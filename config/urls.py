@@ -16,4 +16,5 @@ urlpatterns = [
     path("", include("fleet.urls")),
     path("", include("config.urls_operations")),
     path("", include("telemetry.urls")),
+    path("", include("alerts.urls")),
 ]

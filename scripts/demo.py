@@ -45,10 +45,8 @@ def commands(*, vehicles: int, port: int) -> dict[str, list[str]]:
             *("-b", LOOPBACK, "-p", str(port)),
         ],
         "ingest": [
-            *(str(PROGRAMS / "uvicorn"), "config.asgi_ingest:application"),
-            *("--host", LOOPBACK, "--port", str(port + 1), "--loop", "uvloop"),
-            *("--ws", "websockets-sansio", "--lifespan", "off", "--no-access-log"),
-            *("--timeout-graceful-shutdown", "5"),
+            *(str(PROGRAMS / "python"), "-m", "config.serve_ingest"),
+            *("--host", LOOPBACK, "--port", str(port + 1)),
         ],
         "writer": [*DJANGO, "run_writer"],
         "live": [*DJANGO, "run_live"],

@@ -188,7 +188,8 @@ def _sums(
 def _rows(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _add(use: Use, part: dict[str, list[tuple[Any, ...]]]) -> None:

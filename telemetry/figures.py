@@ -165,7 +165,8 @@ def sockets(tenant_id: int | None) -> Sockets:
 
 def _subscribed(groups: Sequence[str]) -> int:
     """How many of these groups somebody listens to."""
-    prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"]
+    layer: Any = settings.CHANNEL_LAYERS["default"]
+    prefix = layer["CONFIG"]["prefix"]
     names = [f"{prefix}__group__{group}" for group in groups]
     found = 0
     for at in range(0, len(names), CHANNELS_AT_ONCE):

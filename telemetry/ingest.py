@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 GATHER_S: Final = 0.004
 """Least time between the starts of two appends. An idle door appends at once."""
-TICK_S: Final = 0.03
+TICK_S: Final = 0.05
 """How often the acknowledgements of a busy process are sent."""
 FEW: Final = 32
 """Up to so many waiting connections each is answered right after its append."""

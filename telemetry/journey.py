@@ -7,12 +7,14 @@ many readings there are. Pure: time is passed in.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telemetry import sampling
-from telemetry.arrays import Floats, Rows, Times
+from telemetry.arrays import PAGE, Floats, Rows, Times
 from telemetry.journey_totals import Totals, filled
 from telemetry.status import MOVING_FROM_KMH, Status
 from telemetry.storage.rollups import LATE
@@ -139,6 +141,8 @@ class Journey:
 
     def _share(self, page: Rows, of: int) -> int:
         """Of so many points those that belong to the page's part of the whole."""
+        if self._before is None and len(page) < PAGE:
+            return of  # There is no other page.
         length = int(page.time[-1] - page.time[0])
         return max(round(of * length / max(self.end - self.start, 1)), 16)
 
@@ -169,7 +173,7 @@ class Journey:
         changes = np.nonzero(np.diff(codes))[0] + 1
         edges = [0, *changes.tolist(), len(codes)]
         smallest = (self.end - self.start) // 1500
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             start = int(known.time[low])
             end = int(known.time[high]) if high < len(codes) else int(known.time[-1])
             status = _STATES[int(codes[low])]
@@ -205,7 +209,7 @@ class Journey:
 _STATES: Final = (Status.PARKED, Status.IDLE, Status.CHARGING, Status.MOVING)
 
 
-def _states(known: Rows) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+def _states(known: Rows) -> NDArray[np.int8]:
     """The rule of `telemetry.status` for every reading."""
     codes = np.zeros(len(known), dtype=np.int8)
     codes[known.values["ignition"] == 1] = 1
@@ -225,7 +229,7 @@ def _gap_after(known: Rows, at: int, end: int, *, is_open: bool = False) -> Gap:
     )
 
 
-def _mark(into: list[Span], page: Rows, marked: np.ndarray, apart_us: int) -> None:  # type: ignore[type-arg]
+def _mark(into: list[Span], page: Rows, marked: NDArray[np.bool_], apart_us: int) -> None:
     """Runs of marked readings; those closer than a gap are one."""
     at = np.nonzero(marked)[0]
     if not len(at):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from telemetry.arrays import Floats, Rows
 from telemetry.status import MOVING_FROM_KMH
@@ -103,7 +104,7 @@ class Totals:
             # Millionths of a kilowatt-hour are whole numbers: their sum is exact.
             self.charged_millionths += int(np.rint(energy[~np.isnan(energy)] * 1e6).sum())
 
-    def _power(self, known: Rows, elapsed: Floats, *, driving: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _power(self, known: Rows, elapsed: Floats, *, driving: NDArray[np.bool_]) -> None:
         out_kw = (known.values["battery_voltage_v"] * known.values["battery_current_a"])[:-1] / -1e3
         told = ~np.isnan(out_kw) & driving
         if not told.any():
@@ -113,7 +114,7 @@ class Totals:
         self.drawn_kwh += float(kwh[kwh > 0].sum())
         self.recuperated_kwh -= float(kwh[kwh < 0].sum())
 
-    def _soc(self, known: Rows, elapsed: Floats, *, driving: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _soc(self, known: Rows, elapsed: Floats, *, driving: NDArray[np.bool_]) -> None:
         soc = known.values["soc_pct"]
         told = soc[~np.isnan(soc)]
         if not len(told):

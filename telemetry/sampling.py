@@ -7,7 +7,7 @@ drawn through them covers the very pixels that a line through all points would.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import shapely
@@ -18,7 +18,7 @@ from telemetry.arrays import Floats, Times
 
 EACH: Final = 4
 """Points that M4 keeps of a bucket."""
-_DOWNSAMPLER: Final = M4Downsampler()
+_DOWNSAMPLER: Final[Any] = M4Downsampler()  # type: ignore[no-untyped-call]
 
 
 def thinned(time: Times, values: Floats, points: int) -> tuple[Times, Floats]:
@@ -28,7 +28,8 @@ def thinned(time: Times, values: Floats, points: int) -> tuple[Times, Floats]:
     points = max(points // EACH, 1) * EACH
     if len(time) <= points:
         return time, values
-    kept = _DOWNSAMPLER.downsample(time, values, n_out=points)
+    # What is the first of its bucket and the least as well is named twice.
+    kept = np.unique(_DOWNSAMPLER.downsample(time, values, n_out=points))
     return time[kept], values[kept]
 
 

@@ -9,9 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from django.conf import settings
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from fleet.models import Vehicle
 from fleet.selectors import devices_of
 from telemetry.arrays import microseconds, moment
 from telemetry.frames import reason as refusal_reason
@@ -77,8 +80,9 @@ def _reason(gap: Gap, refused: list[tuple[int, str]]) -> str:
     return _("no readings")
 
 
-def events(vehicle_id: int, journey: Journey, why: Sequence[str]) -> list[Event]:
-    """Newest first."""
+def events(vehicle: Vehicle, journey: Journey, why: Sequence[str]) -> list[Event]:
+    """Newest first; what other apps have to tell by `TELEMETRY_TIMELINE_SOURCES` among them."""
+    vehicle_id = vehicle.pk
     found = [event for charge in journey.charges for event in _charging(charge)]
     found += [_silence(gap, text) for gap, text in zip(journey.gaps, why, strict=True)]
     found += [_lateness(span) for span in journey.late]
@@ -86,6 +90,8 @@ def events(vehicle_id: int, journey: Journey, why: Sequence[str]) -> list[Event]
         found += _invalid(vehicle_id, journey)
     if journey.alarms:
         found += _alarms(vehicle_id, journey)
+    for source in settings.TELEMETRY_TIMELINE_SOURCES:
+        found += import_string(source)(vehicle, moment(journey.start), moment(journey.end))
     return sorted(found, key=lambda event: event.time, reverse=True)
 
 

@@ -16,7 +16,7 @@ from scripts.demo import commands
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "docker-compose.yml"
 STORES = {"db", "redis"}
-PROCESSES = {"web", "ingest", "writer", "live", "worker", "beat"}
+PROCESSES = {"web", "ingest", "writer", "live", "worker", "evaluator", "beat"}
 
 
 @pytest.fixture(scope="module")

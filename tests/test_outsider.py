@@ -91,6 +91,8 @@ def value_for(name: str, route: Route, victim: World) -> str:
         "field": "x",
         "extra_context": "x",
     }
+    if name == "public_id" and noun is not None:
+        return str(NOUNS[noun](by_model, victim))
     if name in ("id", "reference", "pk", "slug", "ref") and noun is not None:
         return str(NOUNS[noun](by_model, victim))
     if name in known:
@@ -107,6 +109,8 @@ NOUNS: dict[str, Callable[[dict[str, Any], World], str]] = {
     "tokens": lambda rows, _: rows["ApiToken"].prefix,
     "members": lambda rows, victim: str(victim.owner.pk),
     "alerts": lambda rows, _: rows["Alert"].public_id,
+    "alerts/rules": lambda rows, _: rows["Rule"].public_id,
+    "alerts/dry-runs": lambda rows, _: rows["DryRun"].public_id,
     "alert-rules": lambda rows, _: rows["Rule"].public_id,
     "alert-rules/dry-runs": lambda rows, _: rows["DryRun"].public_id,
     "alert-channels": lambda rows, _: rows["Channel"].public_id,

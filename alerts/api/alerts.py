@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q, QuerySet
-from django.utils import timezone
+from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -17,7 +16,8 @@ from alerts.api import serializers
 from alerts.api.filters import AlertFilter
 from alerts.api.pagination import NewestAlerts
 from alerts.api.rules import READ
-from alerts.models import Alert, AlertState, AlertTransition, Delivery, Severity
+from alerts.models import Alert, AlertTransition, Delivery
+from alerts.selectors import counts_of
 from tenants.api.views import TenantViewSet
 from tenants.errors import DomainError
 from tenants.models import Membership, Scope
@@ -126,17 +126,3 @@ class AlertViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
     def counts(self, request: Request) -> Response:
         """For the badge in the navigation."""
         return Response(counts_of(self.tenant.pk))
-
-
-def counts_of(tenant_id: int) -> dict[str, int]:
-    """Unresolved alerts that are not snoozed, by state and severity. One query."""
-    awake = Q(snoozed_until=None) | Q(snoozed_until__lte=timezone.now())
-    return (
-        Alert.objects.for_tenant(tenant_id)
-        .filter(awake, ~Q(state=AlertState.RESOLVED))
-        .aggregate(
-            open=Count("pk", filter=Q(state=AlertState.OPEN)),
-            acknowledged=Count("pk", filter=Q(state=AlertState.ACKNOWLEDGED)),
-            **{level: Count("pk", filter=Q(severity=level)) for level in Severity.values},
-        )
-    )

@@ -22,12 +22,16 @@ Position = tuple[Longitude, Latitude]
 """Longitude first, as in GeoJSON."""
 
 
-class Circle(msgspec.Struct, frozen=True, tag_field="type", tag="circle"):
+class Circle(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="circle"
+):
     centre: Position
     radius_m: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 
 
-class Polygon(msgspec.Struct, frozen=True, tag_field="type", tag="polygon"):
+class Polygon(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="polygon"
+):
     """An outer ring, then holes; rings may be left open."""
 
     rings: Annotated[
@@ -36,7 +40,9 @@ class Polygon(msgspec.Struct, frozen=True, tag_field="type", tag="polygon"):
     ]
 
 
-class Corridor(msgspec.Struct, frozen=True, tag_field="type", tag="corridor"):
+class Corridor(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="corridor"
+):
     """Everything within half the width of a line."""
 
     line: Annotated[tuple[Position, ...], msgspec.Meta(min_length=2, max_length=5000)]

@@ -86,6 +86,8 @@ def decode_spec(definition: dict[str, Any]) -> RuleSpec:
         spec = msgspec.convert(definition, RuleSpec)
     except msgspec.ValidationError as error:
         raise InvalidRule(str(error)) from error
+    if b"\\u0000" in msgspec.json.encode(definition):
+        raise InvalidRule("A text must not contain a NUL character.")
     for period in spec.schedule:
         if period.start >= period.end:
             raise InvalidRule("A schedule's period must end after it starts.")

@@ -90,9 +90,10 @@ class QuarantinedFrameAdmin(TenantAdmin):
         organisation = Organisation.objects.filter(pk=OuterRef("tenant_id")).values("name")
         device = Device.unscoped.filter(pk=OuterRef("device_id")).values("reference")
         queryset: QuerySet[Any] = super().get_queryset(request)
-        return queryset.annotate(
+        queryset = queryset.annotate(
             _organisation=Subquery(organisation[:1]), _device=Subquery(device[:1])
         )
+        return queryset
 
     @admin.display(description="organisation", ordering="_organisation")
     def organisation(self, frame: Any) -> str:

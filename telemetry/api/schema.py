@@ -158,5 +158,4 @@ def describe_ingest(result: Schema, generator: Any, request: Any, public: bool) 
             },
         }
     }
-    result["paths"] = dict(sorted(result["paths"].items()))
     return result

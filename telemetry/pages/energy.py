@@ -149,7 +149,7 @@ class Energy(EnergyBase):
         days = use.days(self.zone)
         first = self.start.astimezone(self.zone)
         step = 7 if PERIODS[self.period][0] >= WEEKLY_FROM else 1
-        bars = []
+        bars: list[dict[str, Any]] = []
         for offset in range(0, PERIODS[self.period][0], step):
             at = [first + timedelta(days=offset + n) for n in range(step)]
             sums = [sum(days[day][which] for day in at if day in days) for which in range(3)]
@@ -185,9 +185,7 @@ class EnergyExport(EnergyBase):
             response["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'
             return response
         lines = csv_lines(headings, rows)
-        return streamed(
-            request, lines, content_type="text/csv; charset=utf-8", name=f"{name}.csv"
-        )
+        return streamed(request, lines, content_type="text/csv; charset=utf-8", name=f"{name}.csv")
 
 
 def _to_the_hour(moment: datetime) -> datetime:

@@ -17,7 +17,7 @@ LINES: Final = 500
 def streamed(
     request: HttpRequest, lines: Iterable[str], *, content_type: str, name: str
 ) -> StreamingHttpResponse:
-    """A download. Under ASGI an iterator that is not async would be read whole before it is sent."""
+    """A download. Under ASGI an iterator that is not async would be read whole first."""
     parts = _parts(iter(lines))
     body = _asynchronous(parts) if isinstance(request, ASGIRequest) else parts
     response = StreamingHttpResponse(body, content_type=content_type)
@@ -32,5 +32,6 @@ def _parts(lines: Iterator[str]) -> Iterator[bytes]:
 
 
 async def _asynchronous(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (part := await sync_to_async(next)(parts, None)) is not None:
+    following = sync_to_async(lambda: next(parts, None))
+    while (part := await following()) is not None:
         yield part

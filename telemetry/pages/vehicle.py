@@ -177,7 +177,7 @@ class Recording(VehiclePage):
         about |= {
             "totals": totals, "energy": energy, "estimated": estimated,
             "per_100_km": _per_100_km(energy, totals.distance_km),
-            "events": timeline.events(vehicle.pk, journey, why),
+            "events": timeline.events(vehicle, journey, why),
             "clock": "%H:%M" if period.end - period.start <= DAY else "%d %b, %H:%M",
         }  # fmt: skip
         body = {
@@ -223,7 +223,8 @@ def _drawn(journey: Journey, why: list[str]) -> dict[str, Any]:
         return (time - start) // 1000
 
     def offsets(times: Times) -> list[int]:
-        return ((times - start) // 1000).tolist()
+        found: list[int] = ((times - start) // 1000).tolist()
+        return found
 
     way, lon, lat = journey.way()
     fields = []

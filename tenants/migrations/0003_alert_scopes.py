@@ -5,15 +5,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tenants', '0002_public_ids'),
+        ("tenants", "0002_public_ids"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='apitoken',
-            name='scopes',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('telemetry:read', 'Read telemetry and analytics'), ('telemetry:write', 'Send telemetry'), ('fleet:read', 'Read fleets, vehicles, meters and devices'), ('fleet:write', 'Change fleets, vehicles, meters and devices'), ('vin:reveal', 'Reveal VINs'), ('alerts:act', 'Acknowledge, assign, snooze and resolve alerts'), ('alerts:write', 'Change alert rules, geofences and who is told'), ('org:admin', 'Members, tokens, settings and the audit trail')], max_length=32), size=None),
+            model_name="apitoken",
+            name="scopes",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.CharField(
+                    choices=[
+                        ("telemetry:read", "Read telemetry and analytics"),
+                        ("telemetry:write", "Send telemetry"),
+                        ("fleet:read", "Read fleets, vehicles, meters and devices"),
+                        ("fleet:write", "Change fleets, vehicles, meters and devices"),
+                        ("vin:reveal", "Reveal VINs"),
+                        ("alerts:act", "Acknowledge, assign, snooze and resolve alerts"),
+                        ("alerts:write", "Change alert rules, geofences and who is told"),
+                        ("org:admin", "Members, tokens, settings and the audit trail"),
+                    ],
+                    max_length=32,
+                ),
+                size=None,
+            ),
         ),
     ]

@@ -91,6 +91,9 @@ def test_it_makes_a_version_of_every_change_and_keeps_the_rest(call):
         {"scope": "all"},
         {"steps": {"a": 1}},
         {"schedule": [{"days": [8]}]},
+        {"kind": "device_alarm", "params": {"alarms": ["a\x00b"]}},
+        {"scope": {"tags": ["a\x00b"]}},
+        {"params": {"conditions": [{"metric": "driver", "op": "==", "value": "\x00"}]}},
     ],
 )
 def test_it_refuses_a_rule_with_its_reason(call, fleet, wrong):
@@ -211,6 +214,7 @@ def test_it_keeps_geofences_and_refuses_shapes_that_are_none(call):
         {"type": "circle", "centre": [0, 0], "radius_m": 0},
         {"type": "corridor", "line": [[0, 0]], "width_m": 5},
         {"type": "heart"},
+        circle | {"note": "a\x00b"},
         {},
     ]:
         call("patch", "/geofences/depot", {"shape": shape}, 422)

@@ -170,5 +170,5 @@ def test_it_refuses_what_cannot_be(wrong: list[str], capsys: pytest.CaptureFixtu
 
 def test_it_runs_every_process_there_is() -> None:
     assert set(commands(vehicles=1, port=8000)) == {
-        *("web", "ingest", "writer", "live", "worker", "beat", "simulator")
+        *("web", "ingest", "writer", "live", "worker", "evaluator", "beat", "simulator")
     }

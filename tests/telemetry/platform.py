@@ -64,11 +64,7 @@ class Platform:
 
     def start_ingest(self) -> None:
         self.port = self.port or free_port()
-        self.start(
-            *(sys.executable, "-m", "uvicorn", "config.asgi_ingest:application"),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--ws", "websockets-sansio"),
-            *("--lifespan", "off", "--no-access-log", "--log-level", "warning"),
-        )
+        self.start(*(sys.executable, "-m", "config.serve_ingest", "--port", str(self.port)))
         wait_for_port(self.port)
 
     def start_writer(self) -> None:
@@ -102,7 +98,9 @@ def running_platform() -> Iterator[Platform]:
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "OUTRIDER_PROCESS"))
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("PYTEST", "OUTRIDER_PROCESS"))
     } | {
         "DATABASE_URL": "postgres://{user}:{password}@{host}:{port}/{name}".format(
             **{"host": "", "port": "", "user": "", "password": "", **where}, name=name

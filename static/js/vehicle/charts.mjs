@@ -6,7 +6,7 @@ import { before } from "outrider/vehicle/moments";
 
 const INKS = { speed_kmh: "accent", soc_pct: "moving", battery_temp_c: "warning", power_kw: "charging" };
 const OTHERS = ["accent", "charging", "idle", "parked", "moving", "warning"];
-const HEIGHT = 158;
+const HEIGHT = 126;
 const REMEMBERED = "outrider.charts";
 
 export class Charts {

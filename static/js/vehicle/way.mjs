@@ -25,7 +25,7 @@ export class Way {
       fadeDuration: 0,
     });
     this.map.touchZoomRotate.disableRotation();
-    this.map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    this.map.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
     this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     this.map.getCanvas().setAttribute("aria-label", "Map");

@@ -34,6 +34,8 @@ def simulate(platform, seconds, *options):
         *("--url", platform.device_url, "--http-url", f"http://127.0.0.1:{platform.port}"),
         *map(str, options),
     )
+    before = count(platform, "telemetry_vehicle_reading")
+    assert eventually(lambda: count(platform, "telemetry_vehicle_reading") > before, 60)
     time.sleep(seconds)
     asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
