@@ -43,7 +43,7 @@ services.provision_device(actor=actor, reference="AXE", name="Axe", vehicle=vehi
 def shell(site, code: str) -> str:
     done = site.platform.manage("shell", "-v", "0", "-c", code)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return str(done.stdout.strip())
 
 
 def provision(page, reference: str, protocol: str) -> None:

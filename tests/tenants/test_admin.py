@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
-from fleet.models import DeviceCredential, MeterMapping
+from fleet.models import DeviceCredential, Geofence, MeterMapping
 from fleet.services import map_meter
 from tenants import services
 from tenants.admin_base import TenantAdmin
@@ -91,6 +91,8 @@ def test_it_turns_customers_away(tenant):
 
 def test_it_opens_every_page_of_every_row(staff, tenant):
     let_in(staff, tenant)
+    yard = {"type": "circle", "centre": [-6.8, 33.9], "radius_m": 100}
+    Geofence.unscoped.create(tenant=tenant, reference="yard", name="Yard", shape=yard)
     client = people.client_of(staff)
     for model, page in admin.site._registry.items():
         if model._meta.app_label not in ("tenants", "fleet"):
