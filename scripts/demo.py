@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,8 +138,18 @@ def _why_not(vehicles: int, port: int) -> str:
 
 
 def _environment() -> dict[str, str]:
-    # Plain HTTP, which is for the loopback address only.
-    return {**os.environ, **services.addresses(), "HTTPS_ONLY": "false", "DEBUG": "false"}
+    # What dead processes counted would be added up with what the living count.
+    metrics = STATE / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir()
+    return {
+        **os.environ,
+        **services.addresses(),
+        # Plain HTTP, which is for the loopback address only.
+        "HTTPS_ONLY": "false",
+        "DEBUG": "false",
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+    }
 
 
 def _manage(*arguments: str, environment: Mapping[str, str]) -> str:
