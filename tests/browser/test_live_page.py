@@ -229,9 +229,9 @@ MANY = """
     made AS (
         INSERT INTO fleet_vehicle
             (tenant_id, fleet_id, reference, name, plate, kind, silent_after_s, vin_pseudonym,
-             created_at)
+             tags, created_at)
         SELECT tenant_id, fleet_id, 'C' || n, 'Crowd ' || to_char(n, 'FM0000'), '', 'van', 300,
-               '', now()
+               '', '{}', now()
         FROM home, generate_series(1, 10000) n RETURNING id, tenant_id
     )
     INSERT INTO telemetry_vehicle_latest
