@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 
 import pytest
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
+
+
+def pytest_collection_finish() -> None:
+    """A module that imports the ingest application makes this an ingest process; the processes
+    that tests start are of every kind."""
+    os.environ.pop("OUTRIDER_PROCESS", None)
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +26,7 @@ def django_db_setup(
     """pytest-django's own makes only the databases of tests marked `django_db`. A run of tests
     that commit through connections of their own would find the real one instead."""
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        made = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
     yield
     with django_db_blocker.unblock():
         try:

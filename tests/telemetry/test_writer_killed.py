@@ -31,7 +31,8 @@ def start_writer():
         "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
         "REDIS_PREFIX": settings.REDIS_PREFIX,
     }
-    environment.pop("PYTEST_VERSION", None)
+    for ours_alone in ("PYTEST_VERSION", "OUTRIDER_PROCESS"):
+        environment.pop(ours_alone, None)
     return subprocess.Popen(
         [sys.executable, "manage.py", "run_writer"],
         env=environment,
