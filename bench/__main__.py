@@ -98,7 +98,7 @@ class Open:
         self.installation.close()
 
 
-EDGE = ["ingest", "writer", "live"]
+EDGE = ["ingest", "writer", "writer-2", "live"]
 
 
 def storage_ceiling(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
