@@ -84,7 +84,7 @@ async def test_it_sends_what_is_true_and_then_every_change(yard, vehicle, secret
     assert update["vehicles"][0]["values"] == {"speed_kmh": 51.5}
     assert update["meters"][0]["values"] == {"energy_ac_kwh": 1.25}
     assert client.state["V1"]["values"] == {"speed_kmh": 51.5, "soc_pct": 80.0}
-    assert str(vehicle.pk) not in json.dumps(update["vehicles"][0]["id"])
+    assert update["vehicles"][0]["id"] == vehicle.reference
 
 
 @pytest.mark.parametrize("seed", range(4))
