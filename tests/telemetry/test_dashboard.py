@@ -1,6 +1,5 @@
 """The dashboards' socket: snapshots, changes, slow clients, gaps, strangers."""
 
-import json
 import random
 
 import pytest
