@@ -3,6 +3,8 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import cache_control
+from django.views.i18n import JavaScriptCatalog
 
 # One log-in for everybody, with its rate limits and, where set up, its second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -11,6 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("v1/", include("config.urls_api")),
+    path("words.js", cache_control(max_age=3600)(JavaScriptCatalog.as_view()), name="words"),
     path("", include("tenants.urls")),
     path("", include("telemetry.urls_pages")),
     path("", include("fleet.urls")),
