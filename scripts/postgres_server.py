@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import signal
 import subprocess
 from functools import cached_property
 from pathlib import Path
 
-from scripts.places import (
-    LONGEST_SOCKET_DIRECTORY,
-    ServiceUnavailable,
-    owned_directory,
-    private_directory,
-    service_account,
-    write_owned,
-)
-from scripts.processes import (
-    LOOPBACK,
-    end,
-    exists,
-    is_alive,
-    kill_tree,
-    last_lines,
-    port_is_taken,
-    run_as,
-    spawn,
-    wait_until,
-)
+from scripts.places import LONGEST_SOCKET_DIRECTORY, ServiceUnavailable, write_owned
+from scripts.private_server import PrivateServer
+from scripts.processes import LOOPBACK, exists, run_as, spawn
 from scripts.programs import PostgresPrograms, find_postgres
 
 SUPERUSER = "postgres"
@@ -45,24 +27,21 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'outrider') \gexec
 """
 
 
-class PostgresServer:
-    """PostgreSQL with TimescaleDB on the loopback address.
+class PostgresServer(PrivateServer):
+    """PostgreSQL with TimescaleDB.
 
-    `directory` holds data, log and passwords (or a stand-in below /var/tmp, where the account
-    that the server runs under cannot reach it: see `directory` of the object). The role
-    `outrider` owns the database `outrider`, may create databases, and is no superuser.
+    The role `outrider` owns the database `outrider`, may create databases, and is no superuser.
     """
 
+    product = "PostgreSQL"
+    folder_name = "postgres"
+    # Sessions are ended and everything is checkpointed; else at once, with recovery at the start.
+    stop_signals = ((signal.SIGINT, 60), (signal.SIGQUIT, 10))
+
     def __init__(self, directory: Path, *, port: int, shared_buffers: str = "512MB") -> None:
-        self.port = port
-        self._wanted = directory
-        self._account = service_account()
+        super().__init__(directory, port=port)
         self._shared_buffers = shared_buffers
-        self.directory = owned_directory(
-            private_directory(directory, self._account) / "postgres", self._account
-        )
         self._data = self.directory / "data"
-        self._log = self.directory / "postgres.log"
 
     @property
     def url(self) -> str:
@@ -75,65 +54,33 @@ class PostgresServer:
         password = self._password(SUPERUSER)
         return f"postgres://{SUPERUSER}:{password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's process id, None if it does not run."""
-        try:
-            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
-        except (OSError, ValueError, IndexError):
-            return None
-        return pid if is_alive(pid, mark=str(self._data)) else None
-
-    def is_running(self) -> bool:
-        """Whether the postmaster is there; it may still be recovering."""
-        return self.pid is not None
-
     def start(self) -> None:
-        """Start it and return when it answers and any crash recovery is over."""
-        if self.is_running():
-            self._wait_until_it_answers(None)
-            return
-        # Just killed, it may take the kernel a moment to give its port back.
-        if not wait_until(lambda: not port_is_taken(self.port), seconds=2):
-            raise ServiceUnavailable(f"Port {self.port} is taken; PostgreSQL cannot use it.")
+        """Start it and return when it answers, with the application's role and database."""
+        was_running = self.is_running()
+        super().start()
+        if not was_running:
+            self._create_role_and_database()
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._data / "postmaster.pid"
+
+    @property
+    def _mark(self) -> str:
+        return str(self._data)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         if not (self._data / "PG_VERSION").exists():
             self._create_cluster()
         self._forget_a_stranger()
         self._write_settings()
-        process = spawn(
+        return spawn(
             [self._programs.bin / "postgres", "-D", self._data],
             log=self._log,
             directory=self.directory,
             account=self._account,
             environment=self._environment,
         )
-        self._wait_until_it_answers(process)
-        self._create_role_and_database()
-
-    def stop(self) -> None:
-        """Stop it cleanly: sessions are ended, everything is checkpointed."""
-        pid = self.pid
-        if pid is None:
-            return
-        mark = str(self._data)
-        if end(pid, mark=mark, with_signal=signal.SIGINT, seconds=60):
-            return
-        if not end(pid, mark=mark, with_signal=signal.SIGQUIT, seconds=10):
-            raise ServiceUnavailable(f"PostgreSQL (process {pid}) does not stop.")
-
-    def kill(self) -> None:
-        """SIGKILL the postmaster and all its children, as a power failure would."""
-        pid = self.pid
-        if pid is not None:
-            kill_tree(pid)
-
-    def wipe(self) -> None:
-        """Stop it and remove everything it ever wrote."""
-        self.stop()
-        shutil.rmtree(self.directory)
-        for folder in {self.directory.parent, self._wanted}:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
 
     @cached_property
     def _programs(self) -> PostgresPrograms:
@@ -174,7 +121,7 @@ class PostgresServer:
     def _forget_a_stranger(self) -> None:
         # After a reboot the process id in a file left behind may be somebody else's by now, and
         # PostgreSQL would refuse to start beside it. A dead one it clears away itself.
-        pid_file = self._data / "postmaster.pid"
+        pid_file = self._pid_file
         if pid_file.exists() and exists(int(pid_file.read_text().partition("\n")[0])):
             pid_file.unlink()
 
@@ -221,15 +168,6 @@ class PostgresServer:
     def _socket_directory(self) -> str:
         path = str(self.directory)
         return path if len(path.encode()) <= LONGEST_SOCKET_DIRECTORY else ""
-
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes] | None) -> None:
-        def answers_or_died() -> bool:
-            return self._answers() or (process is not None and process.poll() is not None)
-
-        if not wait_until(answers_or_died, seconds=300) or not self._answers():
-            raise ServiceUnavailable(
-                f"PostgreSQL did not start. The end of its log:\n{last_lines(self._log)}"
-            )
 
     def _answers(self) -> bool:
         asked = run_as(

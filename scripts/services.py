@@ -27,6 +27,7 @@ from scripts.places import (
     write_owned,
 )
 from scripts.postgres_server import PostgresServer
+from scripts.private_server import PrivateServer
 from scripts.processes import free_port, port_is_taken
 from scripts.redis_server import RedisServer
 
@@ -105,7 +106,7 @@ def _embedded() -> list[str]:
     return [name for name, variable in VARIABLES.items() if not os.environ.get(variable)]
 
 
-def _server(name: str) -> PostgresServer | RedisServer:
+def _server(name: str) -> PrivateServer:
     ports = _ports()
     if name not in ports:
         _remember(name, free_port())
