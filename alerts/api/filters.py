@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 
 from alerts.models import Alert, AlertState, Delivery, DeliveryStatus, Severity
+from tenants.api.times import TimeFilter
 
 
 class AlertFilter(filters.FilterSet):  # type: ignore[misc]
@@ -23,8 +24,8 @@ class AlertFilter(filters.FilterSet):  # type: ignore[misc]
     assignee = filters.CharFilter(field_name="assignee__email", max_length=254)
     late = filters.BooleanFilter()
     snoozed = filters.BooleanFilter(method="by_snooze", label="true: only snoozed ones")
-    since = filters.IsoDateTimeFilter(field_name="opened_at", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="opened_at", lookup_expr="lt")
+    since = TimeFilter(field_name="opened_at", lookup_expr="gte")
+    until = TimeFilter(field_name="opened_at", lookup_expr="lt")
 
     class Meta:
         model = Alert

@@ -179,7 +179,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     id = serializers.UUIDField(source="key")
     channel = serializers.UUIDField(source="channel.public_id")
     channel_name = serializers.CharField(source="channel.name")
-    alert = serializers.UUIDField(source="alert.public_id", default=None)
+    alert = serializers.UUIDField(source="alert.public_id", default=None, allow_null=True)
     log = AttemptSerializer(many=True)
 
     class Meta:
@@ -208,8 +208,8 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
     subject_kind = serializers.SerializerMethodField()
     subject = serializers.CharField(source="subject_reference")
     subject_name = serializers.CharField(source="subject_label")
-    fleet = serializers.CharField(source="fleet.reference", default=None)
-    assignee = serializers.CharField(source="assignee.email", default=None)
+    fleet = serializers.CharField(source="fleet.reference", default=None, allow_null=True)
+    assignee = serializers.CharField(source="assignee.email", default=None, allow_null=True)
     values = serializers.DictField()
 
     class Meta:

@@ -5,14 +5,15 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
+from tenants.api.times import TimeFilter
 from tenants.models import ApiToken, AuditEntry
 
 
 class AuditFilter(filters.FilterSet):  # type: ignore[misc]
     action = filters.CharFilter(max_length=60, label="e.g. vehicle.vin_revealed")
     target = filters.CharFilter(max_length=160, label="e.g. vehicle V456")
-    since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+    since = TimeFilter(field_name="at", lookup_expr="gte")
+    until = TimeFilter(field_name="at", lookup_expr="lt")
 
     class Meta:
         model = AuditEntry

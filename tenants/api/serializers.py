@@ -43,7 +43,9 @@ class TokenSerializer(Strict, serializers.ModelSerializer[ApiToken]):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=Scope.choices), min_length=1, max_length=20
     )
-    created_by = serializers.CharField(source="created_by.email", read_only=True, default=None)
+    created_by = serializers.CharField(
+        source="created_by.email", read_only=True, default=None, allow_null=True
+    )
 
     class Meta:
         model = ApiToken
