@@ -10,7 +10,10 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import path
 
+from config import process
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+process.serves_requests = True
 django_application = get_asgi_application()
 
 # Only after Django is set up may models be imported.

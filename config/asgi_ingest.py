@@ -2,14 +2,15 @@
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-os.environ["OUTRIDER_PROCESS"] = "ingest"
-
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import path
 
+from config import process
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+process.serves_requests = True
 django_application = get_asgi_application()
 
 from config.body_limit import BodyLimit  # noqa: E402

