@@ -76,9 +76,7 @@ async def submit(
             results[place] = {"index": place, "status": "duplicate"}
             continue
         results[place] = {"index": place, "status": "accepted"}
-        batch[identity] = envelope.record(
-            identity[2], received_us, identity[3], reading.content
-        )
+        batch[identity] = envelope.record(identity[2], received_us, identity[3], reading.content)
     if any(door.lanes[partition].full for partition, batch in batches.items() if batch):
         raise unavailable("The ingress log takes nothing now.")
     if refused and door.quarantine_lane.full:

@@ -264,6 +264,37 @@ async def test_it_tells_what_history_has_already(token, tenant):
     assert len(await sync_to_async(in_the_log)()) == 3
 
 
+async def test_it_knows_what_it_took_in_a_moment_ago(token):
+    """A caller that lost the answer sends again, and the writer may be far behind."""
+    await post([METER_BODY, VEHICLE_BODY], token)
+    status, answer, _ = await post([VEHICLE_BODY, {**VEHICLE_BODY, "soc": 81}, METER_BODY], token)
+    assert status == 202
+    assert [r["status"] for r in answer["results"]] == ["duplicate", "accepted", "duplicate"]
+    assert len(await sync_to_async(in_the_log)()) == 3
+
+
+async def test_it_takes_the_same_reading_in_once_from_callers_at_the_same_time(token):
+    answers = await asyncio.gather(*(post(VEHICLE_BODY, token) for _ in range(10)))
+    assert {status for status, _, _ in answers} == {202}
+    assert sorted(answer["accepted"] for _, answer, _ in answers) == [0] * 9 + [1]
+    assert len(await sync_to_async(in_the_log)()) == 1
+
+
+async def test_it_calls_nothing_a_duplicate_that_is_not_durable(token, monkeypatch):
+    monkeypatch.setattr("django.conf.settings.TELEMETRY_HTTP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(streams.INGRESS, "max_bytes", 10)
+    for partition in range(streams.INGRESS.partitions):
+        streams.INGRESS.append(partition, streams.encode_readings([]), 0)
+    for _ in range(3):
+        assert (await post(VEHICLE_BODY, token))[0] == 503
+    assert await sync_to_async(in_the_log)() == []
+    monkeypatch.undo()
+    assert await ingest.door().drain(5)
+    status, answer, _ = await post(VEHICLE_BODY, token)
+    assert (status, answer["duplicate"]) == (202, 1)
+    assert len(await sync_to_async(in_the_log)()) == 1, "however often it was sent"
+
+
 async def test_it_serves_many_at_once(token):
     bodies = [{**VEHICLE_BODY, "soc": n} for n in range(40)]
     answers = await asyncio.gather(*(post(body, token) for body in bodies))

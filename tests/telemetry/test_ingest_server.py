@@ -8,6 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,6 +143,34 @@ async def test_it_closes_by_the_codes_of_the_protocol(server, secret):
         assert await close_code(older) == 4409
         await newer.send(reading(1))
         assert (await hear(newer, "ack"))["seq"] == 1
+
+
+def test_it_needs_few_database_connections_for_many_requests(server):
+    """Each request has a thread of its own, and with it went a connection that stayed open."""
+    port, _ = server
+    token = people.a_token(people.an_organisation())
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/telemetry/ingest",
+        data=b'{"vehicleId": "none", "soc": 1, "timestamp": "2026-01-01T00:00:00Z"}',
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+
+    def post(_):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=60)
+        return refused.value.code
+
+    def connections():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            )
+            return cursor.fetchone()[0]
+
+    before = connections()
+    with ThreadPoolExecutor(20) as callers:
+        assert set(callers.map(post, range(120))) == {422}
+    assert connections() - before <= 12
 
 
 async def test_it_survives_what_is_no_websocket(server, secret):
