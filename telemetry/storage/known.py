@@ -97,7 +97,9 @@ def _found_on(
         WHERE r.time >= %s AND r.time < %s
         """,  # noqa: S608
         [
-            *(_array(identity[at] for identity in identities) for at in (1, 2, 3)),
+            _array(identity[1] for identity in identities),
+            _array(identity[2] for identity in identities),
+            _array(identity[3] for identity in identities),
             start,
             start + timedelta(days=1),
         ],

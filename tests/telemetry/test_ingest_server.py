@@ -157,7 +157,7 @@ def test_it_needs_few_database_connections_for_many_requests(server):
 
     def post(_):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=60)
+            urllib.request.urlopen(request, timeout=60)  # noqa: S310
         return refused.value.code
 
     def connections():
