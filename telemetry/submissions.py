@@ -20,7 +20,7 @@ from telemetry.normalise import reading_id
 from telemetry.refusals import Source
 from telemetry.storage.known import Identity, stored_among
 from telemetry.streams import partition_of
-from telemetry.validate import Refusal, RefusalCode
+from telemetry.validate import Limits, Refusal, RefusalCode
 from tenants.errors import DomainError
 
 RETRY_AFTER_S: Final = 2
@@ -32,6 +32,7 @@ class Caller(NamedTuple):
     tenant_id: int
     device_id: int | None
     subject: tuple[Kind, int] | None
+    limits: Limits
 
 
 Identified = tuple[int, Addressed, Identity]

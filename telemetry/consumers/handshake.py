@@ -19,6 +19,7 @@ from telemetry.adapters import ADAPTERS, telemetry_v1
 from telemetry.adapters.telemetry_v1 import Form
 from telemetry.consumers.reception import reception
 from telemetry.envelope import Envelope
+from telemetry.limits import limits_of
 from telemetry.refusals import Source
 from telemetry.sessions import Allowance, DeviceSession
 from telemetry.streams import partition_of
@@ -125,7 +126,7 @@ async def open_session(scope: Any) -> Opening:
         telemetry_v1.Reader(
             Envelope(speaker, telemetry_v1.PROTOCOL),
             form,
-            settings.TELEMETRY_FUTURE_TOLERANCE_S * 1_000_000,
+            limits_of(identity.retention_days),
         ),
         Source(identity.tenant_id, identity.device_id, ADAPTERS[subprotocol]),
         partition,

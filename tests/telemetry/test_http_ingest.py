@@ -3,15 +3,17 @@
 import asyncio
 import gzip
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
 from config.asgi_ingest import application
+from fleet.models import Vehicle
 from telemetry import ingest, quarantine, streams
 from telemetry.models import QuarantinedFrame
+from tenants import services
 from tenants.models import Scope
 from tests import people
 
@@ -302,6 +304,29 @@ async def test_it_serves_many_at_once(token):
     assert len(await sync_to_async(in_the_log)()) == 40
 
 
+async def test_it_refuses_what_retention_would_take_away_again(tenant, token):
+    def keep_for_ten_days():
+        services.update_organisation(actor=people.acting(tenant), retention_days=10)
+        return people.a_device(tenant, vehicle=Vehicle.objects.for_tenant(tenant).get())[1]
+
+    secret = await sync_to_async(keep_for_ten_days)()
+    now = datetime.now(UTC)
+    kept, gone = (
+        {**VEHICLE_BODY, "timestamp": (now - timedelta(days=days)).isoformat()} for days in (10, 12)
+    )
+    for soc, credential in enumerate((token, secret)):
+        status, answer, _ = await post([gone, {**kept, "soc": soc}], credential)
+        assert status == 202
+        refused, accepted = answer["results"]
+        assert (refused["code"], refused["field"]) == ("bad_time", "timestamp")
+        assert "history is kept since" in refused["detail"]
+        assert accepted["status"] == "accepted"
+
+    frames = await sync_to_async(quarantined)()
+    assert [frame.code for frame in frames] == ["bad_time", "bad_time"]
+    assert (await sync_to_async(replayed)())[0].startswith("bad_time")
+
+
 # --- The quarantine --------------------------------------------------------------------------
 async def test_it_writes_a_refusal_once_although_its_entry_comes_twice(token, monkeypatch):
     await post({"x": 1}, token)
@@ -348,6 +373,10 @@ async def test_it_does_not_believe_a_future_time_because_one_waited(token, tenan
 
     [outcome] = await sync_to_async(replay)()
     assert outcome.startswith("future_time")
+
+
+def replayed():
+    return list(quarantine.replay(QuarantinedFrame.objects.order_by("pk")))
 
 
 async def test_it_keeps_a_replay_for_later_while_the_log_is_full(token, tenant, monkeypatch):
