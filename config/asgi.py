@@ -8,13 +8,17 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.urls import path
+from django.urls import path, re_path
+
+from config import process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+process.serves_requests = True
 django_application = get_asgi_application()
 
 # Only after Django is set up may models be imported.
 from config.body_limit import BodyLimit  # noqa: E402
+from config.nowhere import nowhere  # noqa: E402
 from telemetry.consumers.access import secret_of  # noqa: E402
 from telemetry.consumers.dashboard import DashboardConsumer  # noqa: E402
 from telemetry.consumers.device import DeviceConsumer  # noqa: E402
@@ -40,6 +44,7 @@ application = ProtocolTypeRouter(
                 # Devices are not browsers: they authenticate by credential and send no Origin.
                 path("device", DeviceConsumer.as_asgi()),
                 path("telemetry", dashboards),  # type: ignore[arg-type]
+                re_path("", nowhere),  # type: ignore[arg-type]
             ]
         ),
     }

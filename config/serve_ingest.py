@@ -17,6 +17,8 @@ import time
 
 import uvicorn
 
+from config.ingest_protocols import BoundedHttp, DeviceSockets
+
 MAX_FRAME = 4 * 1024 * 1024
 """Bytes that reach the application, which closes with 4413 above 1 MiB; the server itself
 closes with 1009 above this."""
@@ -63,8 +65,8 @@ def main() -> None:
             host=options.host,
             port=options.port,
             loop="uvloop",
-            http="httptools",
-            ws="websockets-sansio",
+            http=BoundedHttp,
+            ws=DeviceSockets,
             ws_max_size=MAX_FRAME,
             ws_ping_interval=None,
             lifespan="off",

@@ -11,6 +11,8 @@ from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 from environs import Env
 
+from config import process
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
@@ -130,6 +132,15 @@ DATABASES = {"default": env.dj_db_url("DATABASE_URL")}
 DATABASES["default"]["ENGINE"] = "timescale.db.backends.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if process.serves_requests:
+    # Django runs each request in a thread of its own, and a connection belongs to a thread:
+    # kept, it would be of no use to the next request, and stay open until it is collected.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": env.int("DATABASE_POOL_SIZE", 12),
+        "timeout": 5,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: logs, channel layer, cache, Celery -----------------------------------------

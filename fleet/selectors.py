@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from fleet.models import Device, DeviceCredential, Meter, MeterMapping, Vehicle
 from tenants import secrets
@@ -23,6 +24,8 @@ class DeviceIdentity:
     meter_id: int | None
     protocol: str
     credential_id: int
+    retention_days: int | None = None
+    """Of the organisation; None: the platform's."""
 
 
 # A credential opens the door only while all of what it speaks for is in service.
@@ -36,30 +39,41 @@ _IN_SERVICE = Q(
 
 
 def device_for_secret(secret: str) -> DeviceIdentity | None:
-    """The device whose live credential this is; None where unknown, revoked or archived.
+    """The device whose live credential this is; None where unknown, revoked or archived."""
+    return devices_for_secrets([secret]).get(secret)
 
-    One query, by the credential's public prefix.
+
+def devices_for_secrets(given: Iterable[str]) -> dict[str, DeviceIdentity]:
+    """The devices whose live credentials these are; unknown ones are left out.
+
+    One query, by the credentials' public prefixes.
     """
-    prefix = secrets.prefix_of(secrets.DEVICE_CREDENTIAL, secret)
-    if prefix is None:
-        return None
-    credential = (
-        DeviceCredential.unscoped.filter(_IN_SERVICE, prefix=prefix)
-        .select_related("device")
-        .first()
+    by_prefix: dict[str, list[str]] = {}
+    for secret in given:
+        prefix = secrets.prefix_of(secrets.DEVICE_CREDENTIAL, secret)
+        if prefix is not None:
+            by_prefix.setdefault(prefix, []).append(secret)
+    if not by_prefix:
+        return {}
+    rows = DeviceCredential.unscoped.filter(_IN_SERVICE, prefix__in=_each(by_prefix)).values_list(
+        "prefix",
+        "digest",
+        "device__tenant_id",
+        "device_id",
+        "device__reference",
+        "device__vehicle_id",
+        "device__meter_id",
+        "device__protocol",
+        "pk",
+        "tenant__retention_days",
     )
-    if credential is None or not secrets.matches(secret, credential.digest):
-        return None
-    device = credential.device
-    return DeviceIdentity(
-        tenant_id=device.tenant_id,
-        device_id=device.pk,
-        reference=device.reference,
-        vehicle_id=device.vehicle_id,
-        meter_id=device.meter_id,
-        protocol=device.protocol,
-        credential_id=credential.pk,
-    )
+    found = {}
+    for prefix, digest, tenant, device, reference, vehicle, meter, protocol, pk, days in rows:
+        identity = DeviceIdentity(tenant, device, reference, vehicle, meter, protocol, pk, days)
+        for secret in by_prefix[prefix]:
+            if secrets.matches(secret, digest):
+                found[secret] = identity
+    return found
 
 
 def usable_device_ids(device_ids: Iterable[int], credential_ids: Iterable[int]) -> set[int]:
@@ -74,11 +88,16 @@ def usable_device_ids(device_ids: Iterable[int], credential_ids: Iterable[int]) 
     )
 
 
+def _each(references: Iterable[str]) -> RawSQL:
+    """For `reference__in`: as one array, which takes a third of what a thousand parameters do."""
+    return RawSQL("SELECT unnest(%s::text[])", [list(set(references))])
+
+
 def resolve_vehicles(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
     """Ids of the tenant's vehicles by reference; unknown and archived ones are left out."""
     return dict(
         Vehicle.objects.for_tenant(tenant_id)
-        .filter(reference__in=set(references), archived_at__isnull=True)
+        .filter(reference__in=_each(references), archived_at__isnull=True)
         .values_list("reference", "pk")
     )
 
@@ -87,7 +106,7 @@ def resolve_meters(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
     """Ids of the tenant's meters by reference; unknown and archived ones are left out."""
     return dict(
         Meter.objects.for_tenant(tenant_id)
-        .filter(reference__in=set(references), archived_at__isnull=True)
+        .filter(reference__in=_each(references), archived_at__isnull=True)
         .values_list("reference", "pk")
     )
 

@@ -21,8 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
 from fleet.models import Device, Fleet
-from fleet.revocation import group_of as group_of_device
-from telemetry import routes
+from telemetry import connected, routes
 from telemetry.models import DeviceHealth, MeterHour, QuarantinedFrame, VehicleHour
 from telemetry.rooms import group_of as group_of_fleet
 from telemetry.streams import INGRESS, QUARANTINE, STORED, sync_client
@@ -153,12 +152,12 @@ class Sockets:
 
 
 def sockets(tenant_id: int | None) -> Sockets:
-    """Open sockets by their subscriptions to the channel layer. Raises RedisError."""
+    """Connected devices, and rooms that have subscribers. Raises RedisError."""
     of = Q() if tenant_id is None else Q(tenant_id=tenant_id)
     devices = Device.unscoped.filter(of, archived_at__isnull=True).values_list("pk", flat=True)
     fleets = Fleet.unscoped.filter(of).values_list("tenant_id", "pk")
     return Sockets(
-        _subscribed([group_of_device(pk) for pk in devices.iterator()]),
+        connected.count(devices.iterator()),
         _subscribed([group_of_fleet(tenant, pk) for tenant, pk in fleets.iterator()]),
     )
 

@@ -17,8 +17,9 @@ REASONS: Final = {
     "future_time": _("Time in the future"),
     "unsupported_schema": _("Unknown version"),
     "too_large": _("Too large"),
-    "unknown_subject": _("Unknown vehicle or meter"),
-    "not_storable": _("Could not be stored"),
+    "unknown_vehicle": _("Unknown vehicle"),
+    "unknown_meter": _("Unknown meter"),
+    "unstorable": _("Could not be stored"),
 }
 SHOWN_BYTES: Final = 4096
 

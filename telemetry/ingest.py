@@ -26,6 +26,7 @@ from telemetry import streams
 from telemetry.adapters.decoded import RefusedItem
 from telemetry.envelope import array_header
 from telemetry.loops import cancelled
+from telemetry.recent import Recent
 from telemetry.refusals import Source, encode_refused
 from telemetry.streams import Append, PartitionedLog
 
@@ -133,6 +134,7 @@ class Door:
         self.lanes = [Lane(streams.INGRESS, n) for n in range(settings.TELEMETRY_PARTITIONS)]
         self.quarantine_lane = Lane(streams.QUARANTINE, 0)
         self.tick = 0
+        self.recent = Recent()
         self._followers: set[Follower] = set()
         self._wake = asyncio.Event()
         self._progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from redis.exceptions import RedisError, ResponseError
@@ -19,26 +18,32 @@ from fleet.selectors import resolve_meters, resolve_vehicles
 from telemetry.adapters import ADAPTERS
 from telemetry.adapters.decoded import RAW_LIMIT, Addressed
 from telemetry.envelope import Envelope, Kind, Speaker, array_header
+from telemetry.limits import limits_of
 from telemetry.models import QuarantinedFrame
+from telemetry.models.quarantine import ACCEPTED, SENT
 from telemetry.normalise import reading_id
+from telemetry.records import Reading, VehicleReading
 from telemetry.refusals import RefusedFrame, decode_refused
 from telemetry.storage.health import RefusalSeen, count_refusals
+from telemetry.storage.unstorable import ADAPTER as RECORD
 from telemetry.streams import (
     INGRESS,
     QUARANTINE,
     Append,
     Entry,
     append_many,
+    decode_readings,
+    encode_readings,
     partition_of,
 )
 from telemetry.validate import Refusal, RefusalCode
 from tenants.errors import DomainError
+from tenants.models import Organisation
 
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "quarantine"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-ACCEPTED: Final = "accepted"
 
 
 # --- From the log into the table ---------------------------------------------------------
@@ -130,39 +135,58 @@ def replay(frames: Iterable[QuarantinedFrame], *, now: datetime | None = None) -
 
     What is good now goes to the ingress log as any reading does. A frame that was accepted
     once is not sent again, and a reading has an identity anyway: repeating a replay stores
-    nothing twice. Times are judged as of when the frame came: waiting makes no clock right.
+    nothing twice. A time in the future is judged as of when the frame came: waiting makes no
+    clock right; whether it is too old, as of today: retention would take it away again.
     Raises DomainError `unavailable` where the log takes nothing now; run it again then.
     """
     moment = now or timezone.now()
     outcomes: Counter[str] = Counter()
     devices: dict[int, Device | None] = {}
-    changed: list[QuarantinedFrame] = []
+    refused: list[QuarantinedFrame] = []
+    sent: list[int] = []
     appends: list[Append] = []
     for frame in frames:
         if frame.replay_outcome == ACCEPTED:
             outcomes["already accepted"] += 1
             continue
-        judged = _judge_again(frame, devices)
-        if isinstance(judged, Append):
-            appends.append(judged)
-            frame.replay_outcome = ACCEPTED
+        judged = _judge_again(frame, devices, moment)
+        if isinstance(judged, list):
+            appends += judged
+            sent.append(frame.pk)
+            outcomes[ACCEPTED] += 1
         else:
-            frame.replay_outcome = judged[:200]
-        frame.replayed_at = moment
-        changed.append(frame)
-        outcomes[frame.replay_outcome] += 1
-    _append(appends)
-    QuarantinedFrame.objects.bulk_update(changed, ["replayed_at", "replay_outcome"], batch_size=500)
+            frame.replay_outcome, frame.replayed_at = judged[:200], moment
+            refused.append(frame)
+            outcomes[frame.replay_outcome] += 1
+    _send(sent, appends, moment)
+    QuarantinedFrame.objects.bulk_update(refused, ["replayed_at", "replay_outcome"], batch_size=500)
     return outcomes
 
 
-def _judge_again(frame: QuarantinedFrame, devices: dict[int, Device | None]) -> Append | str:
+def _send(frames: Sequence[int], appends: Sequence[Append], moment: datetime) -> None:
+    """Append, and note it around the append: the writer may be quicker than we are, and may
+    have found by then that a reading still cannot be stored."""
+    mine = QuarantinedFrame.objects.filter(pk__in=frames)
+    mine.update(replay_outcome=SENT, replayed_at=moment)
+    try:
+        _append(appends)
+    except DomainError:
+        mine.filter(replay_outcome=SENT).update(replay_outcome="", replayed_at=None)
+        raise
+    mine.filter(replay_outcome=SENT).update(replay_outcome=ACCEPTED)
+
+
+def _judge_again(
+    frame: QuarantinedFrame, devices: dict[int, Device | None], now: datetime
+) -> list[Append] | str:
     """What to append for a frame, or why it is still refused."""
+    if frame.raw_size > len(frame.raw):
+        return f"only {len(frame.raw)} of its {frame.raw_size} bytes were kept"
+    if frame.adapter == RECORD:
+        return _records_again(bytes(frame.raw))
     adapter = ADAPTERS.get(frame.adapter)
     if adapter is None:
         return f"no adapter {frame.adapter!r} any more"
-    if frame.raw_size > len(frame.raw):
-        return f"only {len(frame.raw)} of its {frame.raw_size} bytes were kept"
     if frame.tenant_id is None:
         return "its organisation is not known"
     device = None
@@ -176,13 +200,13 @@ def _judge_again(frame: QuarantinedFrame, devices: dict[int, Device | None]) -> 
         device = devices[frame.device_id]
         if device is None:
             return "the device is gone or archived"
-    received_us = (frame.received_at - _EPOCH) // timedelta(microseconds=1)
-    answer = adapter.read(
-        bytes(frame.raw),
-        _kind_of(device),
-        received_us,
-        settings.TELEMETRY_FUTURE_TOLERANCE_S * 1_000_000,
+    received_us = _microseconds(frame.received_at)
+    limits = limits_of(
+        Organisation.objects.values_list("retention_days", flat=True).get(pk=frame.tenant_id)
     )
+    earliest_us, _ = limits.span(_microseconds(now))
+    _, latest_us = limits.span(received_us)
+    answer = adapter.read(bytes(frame.raw), _kind_of(device), (earliest_us, latest_us))
     if isinstance(answer, Refusal):
         return f"{answer.code}: {answer.field} {answer.detail}"
     subject_id = _subject(answer, frame.tenant_id, device)
@@ -193,7 +217,30 @@ def _judge_again(frame: QuarantinedFrame, devices: dict[int, Device | None]) -> 
         answer.time_us, received_us, reading_id(answer.content), answer.content
     )
     partition = partition_of(answer.kind, subject_id)
-    return Append(INGRESS, partition, array_header(1) + record, 1)
+    return [Append(INGRESS, partition, array_header(1) + record, 1)]
+
+
+def _records_again(raw: bytes) -> list[Append] | str:
+    """Readings that had been accepted and could not be stored: nothing about them is judged
+    again but whether they can be read. What still cannot be stored comes back."""
+    try:
+        readings = decode_readings(raw)
+    except (msgspec.DecodeError, ValueError) as error:
+        return f"not a list of readings: {error}"
+    by_partition: dict[int, list[Reading]] = {}
+    for reading in readings:
+        vehicle = isinstance(reading, VehicleReading)
+        subject_id = reading.vehicle_id if isinstance(reading, VehicleReading) else reading.meter_id
+        partition = partition_of("v" if vehicle else "m", subject_id)
+        by_partition.setdefault(partition, []).append(reading)
+    return [
+        Append(INGRESS, partition, encode_readings(found), len(found))
+        for partition, found in by_partition.items()
+    ] or "it holds no reading"
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _kind_of(device: Device | None) -> Kind | None:

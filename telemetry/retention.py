@@ -24,6 +24,12 @@ _DELETE_AT_ONCE = 5000
 log = structlog.get_logger(__name__)
 
 
+def days_kept(own: int | None) -> int:
+    """For how long an organisation's history is kept; `own` is its own period, if it has one."""
+    platform: int = settings.TELEMETRY_RETENTION_DAYS
+    return platform if own is None else min(platform, own)
+
+
 def cutoff(now: datetime, days: int) -> datetime:
     """Midnight, UTC: what is older is no longer kept."""
     return (now.astimezone(UTC) - timedelta(days=days)).replace(
@@ -50,7 +56,7 @@ def expire(connection: psycopg.Connection[Any], now: datetime) -> dict[str, int]
         retention_days__lt=settings.TELEMETRY_RETENTION_DAYS
     ).values_list("pk", "retention_days"):
         for subject in SUBJECTS:
-            own_limit = cutoff(now, days or settings.TELEMETRY_RETENTION_DAYS)
+            own_limit = cutoff(now, days_kept(days))
             for subject_id in _subjects_of(connection, subject, tenant_id):
                 readings, hours = _delete_days(connection, subject, subject_id, own_limit)
                 gone["readings"] += readings

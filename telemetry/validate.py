@@ -8,10 +8,10 @@ one that is wrong is looked at again, to say what is wrong with it. Pure: time i
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -90,6 +90,7 @@ def wire_type(field: Field) -> Any:
 
 # --- Time --------------------------------------------------------------------------------
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_US: Final = 86_400_000_000
 EARLIEST_US: Final = 946_684_800_000_000
 """2000-01-01: no telemetry is older, but many a clock that was never set is."""
 
@@ -102,10 +103,31 @@ def microseconds(time: datetime | int) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def refuse_time(time_us: int, name: str = "time") -> Refusal:
-    """Why a time outside [2000, now + tolerance] is refused."""
+Span = tuple[int, int]
+"""The earliest and the latest time that a reading may have, in microseconds since 1970."""
+
+
+class Limits(NamedTuple):
+    """How far ahead of the server a clock may be, and how many days of history are kept."""
+
+    ahead_us: int
+    kept_days: int
+
+    def span(self, now_us: int) -> Span:
+        """What is taken at this moment. Retention cuts at midnight UTC, and so does this."""
+        kept_since_us = now_us - now_us % DAY_US - self.kept_days * DAY_US
+        return max(EARLIEST_US, kept_since_us), now_us + self.ahead_us
+
+
+def refuse_time(time_us: int, span: Span, name: str = "time") -> Refusal:
+    """Why a time outside the span is refused."""
     if time_us < EARLIEST_US:
         return Refusal(RefusalCode.BAD_TIME, name, "the time lies before the year 2000")
+    if time_us < span[0]:
+        since = (_EPOCH + timedelta(microseconds=span[0])).date()
+        return Refusal(
+            RefusalCode.BAD_TIME, name, f"the time is too old: history is kept since {since}"
+        )
     return Refusal(RefusalCode.FUTURE_TIME, name, "the time lies in the future")
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 
 import pytest
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
-
-
-def pytest_collection_finish() -> None:
-    """A module that imports the ingest application makes this an ingest process; the processes
-    that tests start are of every kind."""
-    os.environ.pop("OUTRIDER_PROCESS", None)
 
 
 @pytest.fixture(scope="session")

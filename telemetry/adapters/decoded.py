@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from telemetry.envelope import Kind
-from telemetry.validate import UNDECODABLE, Refusal, explain
+from telemetry.validate import UNDECODABLE, Refusal, Span, explain
 
 RAW_LIMIT: Final = 64 * 1024
 """Bytes of a refused item that are kept."""
@@ -44,7 +44,7 @@ class Addressed(NamedTuple):
 
 
 class Adapter(NamedTuple):
-    """`read(raw, kind, now_us, tolerance_us)` reads one recorded item again, for a replay.
+    """`read(raw, kind, span)` reads one recorded item again, for a replay.
 
     `kind` is that of the device that sent it ("v", "m"), None where an integration did; a
     reading whose protocol does not name its subject has an empty `reference`.
@@ -53,7 +53,7 @@ class Adapter(NamedTuple):
     name: str
     protocol: str
     version: int
-    read: Callable[[bytes, Kind | None, int, int], Addressed | Refusal]
+    read: Callable[[bytes, Kind | None, Span], Addressed | Refusal]
 
 
 def refuse_item(

@@ -29,12 +29,12 @@ from telemetry.normalise import (
 )
 from telemetry.records import SCHEMA_VERSION
 from telemetry.validate import (
-    EARLIEST_US,
     UNDECODABLE,
     Alarms,
     Attributes,
     Refusal,
     RefusalCode,
+    Span,
     Time,
     microseconds,
     refuse_time,
@@ -115,25 +115,24 @@ class Judged(NamedTuple):
     refused: RefusedItem | None
 
 
-def read_json(body: bytes, now_us: int, tolerance_us: int) -> list[Judged]:
+def read_json(body: bytes, span: Span) -> list[Judged]:
     """Answer for every item of a body: one object or an array of them."""
-    latest_us = now_us + tolerance_us
     try:
         decoded = _body.decode(body)
     except UNDECODABLE:
-        return _judge_raw(split_json(body), latest_us)
+        return _judge_raw(split_json(body), span)
     items = decoded if type(decoded) is list else [decoded]
     if len(items) > MAX_ITEMS:
         raise BodyTooLarge(len(items))
-    answers = [_judge(item, latest_us) for item in items]
+    answers = [_judge(item, span) for item in items]
     if Refusal not in map(type, answers):
         return [Judged(answer, None) for answer in answers]  # type: ignore[arg-type]
-    return _judge_raw(split_json(body), latest_us)
+    return _judge_raw(split_json(body), span)
 
 
-def read_lines(body: bytes, now_us: int, tolerance_us: int) -> list[Judged]:
+def read_lines(body: bytes, span: Span) -> list[Judged]:
     """Answer for every line of newline-delimited JSON; blank lines do not count."""
-    return _judge_raw(split_lines(body), now_us + tolerance_us)
+    return _judge_raw(split_lines(body), span)
 
 
 def split_lines(body: bytes) -> list[bytes]:
@@ -162,11 +161,11 @@ def split_json(body: bytes) -> list[bytes]:
     return items
 
 
-def _judge_raw(raw_items: list[bytes], latest_us: int) -> list[Judged]:
+def _judge_raw(raw_items: list[bytes], span: Span) -> list[Judged]:
     judged = []
     for raw in raw_items:
         try:
-            answer = _judge(_item(raw), latest_us)
+            answer = _judge(_item(raw), span)
         except UNDECODABLE as error:
             judged.append(Judged(None, refuse_item(error, raw, _bare, ALIASES)))
             continue
@@ -177,7 +176,7 @@ def _judge_raw(raw_items: list[bytes], latest_us: int) -> list[Judged]:
     return judged
 
 
-def _judge(item: Any, latest_us: int) -> Addressed | Refusal:
+def _judge(item: Any, span: Span) -> Addressed | Refusal:
     if item.schema != SCHEMA_VERSION:
         return Refusal(
             RefusalCode.UNSUPPORTED_SCHEMA, "schema", f"this server reads schema {SCHEMA_VERSION}"
@@ -192,8 +191,8 @@ def _judge(item: Any, latest_us: int) -> Addressed | Refusal:
     if time is None:
         return Refusal(RefusalCode.MISSING_FIELD, "time", "the field is required")
     time_us = microseconds(time)
-    if not EARLIEST_US <= time_us <= latest_us:
-        return refuse_time(time_us, "time" if item.time is not None else "timestamp")
+    if not span[0] <= time_us <= span[1]:
+        return refuse_time(time_us, span, "time" if item.time is not None else "timestamp")
     values = _values(item, kind)
     if isinstance(values, Refusal):
         return values
@@ -258,11 +257,9 @@ def _twice(name: str, twin: str) -> Refusal:
     return Refusal(RefusalCode.MALFORMED, name, f"{name} and {twin} cannot both be given")
 
 
-def _read_again(
-    raw: bytes, kind: Kind | None, now_us: int, tolerance_us: int
-) -> Addressed | Refusal:
+def _read_again(raw: bytes, kind: Kind | None, span: Span) -> Addressed | Refusal:
     try:
-        return _judge(_item(raw), now_us + tolerance_us)
+        return _judge(_item(raw), span)
     except UNDECODABLE as error:
         return refuse_item(error, raw, _bare, ALIASES).refusal
 

@@ -22,13 +22,14 @@ from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
 from telemetry.normalise import CONTENT, METER_VALUES, VEHICLE_VALUES, reading_id
 from telemetry.records import SCHEMA_VERSION
 from telemetry.validate import (
-    EARLIEST_US,
     UNDECODABLE,
     Alarms,
     Attributes,
+    Limits,
     Refusal,
     RefusalCode,
     Sequence,
+    Span,
     Time,
     microseconds,
     refuse_time,
@@ -104,7 +105,7 @@ one costs a tenth of all the work on a frame.
 class Reader:
     """Reads the frames of one connected device."""
 
-    def __init__(self, envelope: Envelope, form: Form, tolerance_us: int) -> None:
+    def __init__(self, envelope: Envelope, form: Form, limits: Limits) -> None:
         kind = envelope.speaker.kind
         self._envelope = envelope
         self._decode = _FRAME[form, kind]
@@ -113,34 +114,37 @@ class Reader:
         self._array = _ARRAY[form]
         self._type = _WIRE[kind]
         self._kind = kind
-        self._tolerance_us = tolerance_us
+        self._limits = limits
 
     def read(self, frame: bytes | str, now_us: int) -> Answered:
         """Answer for every reading of a frame. Raises FrameTooLarge, and nothing else."""
+        span = self._limits.span(now_us)
         try:
             decoded = self._decode(frame)
         except UNDECODABLE as error:
-            return self._item_by_item(frame, now_us, error)
+            return self._item_by_item(frame, now_us, span, error)
         if type(decoded) is self._type:
-            record = self._record(decoded, now_us)
+            record = self._record(decoded, now_us, span)
             if isinstance(record, bytes):
                 seq = decoded.seq  # type: ignore[attr-defined]
                 return [record], _NONE_REFUSED, seq, seq
         elif 0 < len(decoded) <= MAX_BATCH:
-            records = [self._record(item, now_us) for item in decoded]
+            records = [self._record(item, now_us, span) for item in decoded]
             if Refusal not in map(type, records):
                 seq = max([item.seq for item in decoded])
                 return cast(list[bytes], records), _NONE_REFUSED, seq, seq
-        return self._item_by_item(frame, now_us, None)
+        return self._item_by_item(frame, now_us, span, None)
 
-    def _record(self, item: Any, now_us: int) -> bytes | Refusal:
-        canonical = _canonical(item, self._kind, now_us + self._tolerance_us)
+    def _record(self, item: Any, now_us: int, span: Span) -> bytes | Refusal:
+        canonical = _canonical(item, self._kind, span)
         if isinstance(canonical, Refusal):
             return canonical
         time_us, content = canonical
         return self._envelope.record(time_us, now_us, reading_id(content), content)
 
-    def _item_by_item(self, frame: bytes | str, now_us: int, error: Exception | None) -> Answered:
+    def _item_by_item(
+        self, frame: bytes | str, now_us: int, span: Span, error: Exception | None
+    ) -> Answered:
         """The slow way round, for a frame that has something wrong with it."""
         raw = frame.encode(errors="replace") if isinstance(frame, str) else bytes(frame)
         try:
@@ -159,7 +163,7 @@ class Reader:
             except UNDECODABLE as problem:
                 refused.append(refuse_item(problem, item, self._decode_bare))
                 continue
-            record = self._record(decoded, now_us)
+            record = self._record(decoded, now_us, span)
             if type(record) is bytes:
                 records.append(record)
                 seqs.append(decoded.seq)
@@ -190,15 +194,15 @@ class Reader:
             return None
 
 
-def _canonical(item: Any, kind: Kind, latest_us: int) -> tuple[int, bytes] | Refusal:
+def _canonical(item: Any, kind: Kind, span: Span) -> tuple[int, bytes] | Refusal:
     """Time and canonical content of an item that fits the schema."""
     if item.schema != SCHEMA_VERSION:
         return Refusal(
             RefusalCode.UNSUPPORTED_SCHEMA, "schema", f"this server reads schema {SCHEMA_VERSION}"
         )
     time_us = microseconds(item.time)
-    if not EARLIEST_US <= time_us <= latest_us:
-        return refuse_time(time_us)
+    if not span[0] <= time_us <= span[1]:
+        return refuse_time(time_us, span)
     content = CONTENT[kind](msgspec.structs.astuple(item)[: _VALUES[kind]])
     return (time_us, content) if type(content) is bytes else content  # type: ignore[return-value]
 
@@ -207,14 +211,14 @@ _NONE_REFUSED: list[RefusedItem] = []
 
 
 def _reading_again(form: Form) -> Any:
-    def read(raw: bytes, kind: Kind | None, now_us: int, tolerance_us: int) -> Addressed | Refusal:
+    def read(raw: bytes, kind: Kind | None, span: Span) -> Addressed | Refusal:
         if kind is None:
             return Refusal(RefusalCode.MALFORMED, "", "the device speaks for nothing now")
         try:
             item = _ITEM[form, kind](raw)
         except UNDECODABLE as error:
             return refuse_item(error, raw, _BARE[form]).refusal
-        canonical = _canonical(item, kind, now_us + tolerance_us)
+        canonical = _canonical(item, kind, span)
         if isinstance(canonical, Refusal):
             return canonical
         return Addressed(kind, "", "", *canonical)

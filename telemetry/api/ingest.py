@@ -23,9 +23,11 @@ from telemetry import ingest
 from telemetry.adapters import http_v1
 from telemetry.adapters.decoded import RefusedItem
 from telemetry.adapters.http_v1 import BodyMalformed, BodyTooLarge, Judged
+from telemetry.envelope import Kind
+from telemetry.limits import limits_of
 from telemetry.refusals import Source
 from telemetry.submissions import Caller, Result, submit, unavailable
-from telemetry.validate import Refusal, RefusalCode
+from telemetry.validate import Refusal, RefusalCode, Span
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.secrets import DEVICE_CREDENTIAL
@@ -40,7 +42,7 @@ _JSON: Final = "application/json"
 _LINES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 _encode = msgspec.json.Encoder().encode
-Reader = Callable[[bytes, int, int], list[Judged]]
+Reader = Callable[[bytes, Span], list[Judged]]
 
 
 @csrf_exempt
@@ -53,13 +55,13 @@ async def ingest_view(request: HttpRequest) -> HttpResponse:
     caller = await _caller(request)
     reader, splitter = _format(request)
     body = await _body(request)
-    tolerance_us = settings.TELEMETRY_FUTURE_TOLERANCE_S * 1_000_000
     now_us = time.time_ns() // 1000
+    span = caller.limits.span(now_us)
     try:
         if len(body) > _IN_THE_LOOP:
-            judged = await asyncio.to_thread(reader, body, now_us, tolerance_us)
+            judged = await asyncio.to_thread(reader, body, span)
         else:
-            judged = reader(body, now_us, tolerance_us)
+            judged = reader(body, span)
     except BodyTooLarge as error:
         raise DomainError(
             "too_large", 413, f"{error} readings in a request: at most {http_v1.MAX_ITEMS}."
@@ -104,11 +106,13 @@ def _identify(secret: str) -> Caller:
             raise DomainError(
                 "credential_invalid", 401, "The credential is unknown, or was revoked."
             )
+        subject: tuple[Kind, int] | None = None
         if device.vehicle_id is not None:
-            return Caller(device.tenant_id, device.device_id, ("v", device.vehicle_id))
-        if device.meter_id is not None:
-            return Caller(device.tenant_id, device.device_id, ("m", device.meter_id))
-        return Caller(device.tenant_id, device.device_id, None)
+            subject = "v", device.vehicle_id
+        elif device.meter_id is not None:
+            subject = "m", device.meter_id
+        limits = limits_of(device.retention_days)
+        return Caller(device.tenant_id, device.device_id, subject, limits)
     now = timezone.now()
     token = token_from_secret(secret, now=now)
     if token is None:
@@ -116,7 +120,7 @@ def _identify(secret: str) -> Caller:
     if Scope.TELEMETRY_WRITE not in token.scopes:
         raise DomainError("scope_missing", 403, f"This needs the scope {Scope.TELEMETRY_WRITE}.")
     note_token_use(token, now=now)
-    return Caller(token.tenant_id, None, None)
+    return Caller(token.tenant_id, None, None, limits_of(token.tenant.retention_days))
 
 
 # --- What --------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The device socket: see docs/device-protocol.md. It authenticates, hands frames over, replies.
 
 Channels' dispatch costs about 70 µs a frame, ten times what taking a reading in costs. So the
-consumer has a loop of its own around `receive()`; messages of the channel layer arrive in a
-task beside it.
+consumer has a loop of its own around `receive()`; messages of the channel layer come to the
+process (see `telemetry.presence`), which closes the sockets they are about.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ from typing import Any
 
 import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
-from channels.layers import get_channel_layer
 from django.conf import settings
 
-from fleet.revocation import group_of
 from telemetry import edge_metrics as metrics
 from telemetry.adapters.telemetry_v1 import MAX_BATCH
 from telemetry.consumers.handshake import Opening, Refused, open_session
-from telemetry.loops import cancelled
 from telemetry.presence import presence
 from telemetry.records import SCHEMA_VERSION
 from telemetry.sessions import Close, DeviceSession
@@ -43,7 +40,6 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._shut = False
         self._ended = asyncio.Event()
         self._delivery: asyncio.Task[None] | None = None
-        self._channels = get_channel_layer()
         await receive()
         try:
             self.opening = await open_session(scope)
@@ -52,7 +48,6 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         self.session = self.opening.session
         self.text = self.opening.form == "json"
-        self._listener: asyncio.Task[None] | None = None
         metrics.SOCKETS.inc()
         try:
             await self._serve(receive)
@@ -63,16 +58,13 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._leave()
 
     def _leave(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
         presence().leave(self)
         self.opening.door.unfollow(self)
 
     async def _serve(self, receive: Any) -> None:
         opening = self.opening
         await self.accept(opening.subprotocol)
-        await presence().enter(self)
-        self._listener = asyncio.create_task(self._listen(), name="device channel")
+        presence().enter(self)
         await self._tell(
             {
                 "type": "ready",
@@ -148,17 +140,3 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._deliver()
             await self.base_send({"type": "websocket.close", "code": code, "reason": reason})
         self._ended.set()
-
-    # --- Messages of the channel layer -----------------------------------------------------
-
-    async def _listen(self) -> None:
-        """Messages to this device's group: each is a hint to look, as any may be stale."""
-        group, name = group_of(self.opening.device_id), await self._channels.new_channel()
-        try:
-            await self._channels.group_add(group, name)
-            while not cancelled():
-                await self._channels.receive(name)
-                await presence().check([self])
-        finally:
-            with suppress(Exception):
-                await self._channels.group_discard(group, name)

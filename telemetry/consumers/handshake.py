@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
-from fleet.selectors import DeviceIdentity, device_for_secret
 from telemetry import edge_metrics as metrics
 from telemetry import ingest
 from telemetry.adapters import ADAPTERS, telemetry_v1
 from telemetry.adapters.telemetry_v1 import Form
-from telemetry.envelope import Envelope, Speaker
+from telemetry.consumers.reception import reception
+from telemetry.envelope import Envelope
+from telemetry.limits import limits_of
 from telemetry.refusals import Source
 from telemetry.sessions import Allowance, DeviceSession
 from telemetry.streams import partition_of
@@ -89,6 +89,9 @@ class Opening:
     subprotocol: str
     form: Form
     last_seq: int | None
+    connection: str
+    number: int
+    """Grows with every connection of this process."""
     session: DeviceSession
     door: ingest.Door
     encode: Callable[[dict[str, Any]], dict[str, Any]]
@@ -102,27 +105,28 @@ async def open_session(scope: Any) -> Opening:
         raise Refused(400, "subprotocol_missing", f"Offer one of {', '.join(FORMS)}.")
     secret = _secret(scope, offered)
     try:
-        identity = await database_sync_to_async(device_for_secret)(secret) if secret else None
-    except DatabaseError as error:
-        log.warning("device_lookup_failed", error=str(error))
-        raise Refused(503, "unavailable", "Credentials cannot be checked now.") from error
-    if identity is None:
+        arrival = await reception().arrive(secret) if secret else None
+    except (DatabaseError, RedisError, OSError) as error:
+        log.warning("device_not_let_in", error=str(error))
+        raise Refused(503, "unavailable", "Devices cannot be let in now.") from error
+    if arrival is None:
         raise Refused(401, "credential_invalid", "The credential is missing, unknown or revoked.")
-    speaker = _speaker(identity)
+    identity, speaker = arrival.identity, arrival.speaker
+    if speaker is None:
+        raise Refused(
+            409,
+            "device_not_installed",
+            "The device is assigned to neither a vehicle nor a meter.",
+        )
     partition = partition_of(speaker.kind, speaker.subject_id)
     door = ingest.door()
-    try:
-        last_seq = await door.lanes[partition].log.last_seq(partition, identity.device_id)
-    except (RedisError, OSError) as error:
-        log.warning("ingress_log_away", error=str(error))
-        raise Refused(503, "unavailable", "Readings cannot be taken in now.") from error
     form = FORMS[subprotocol]
     session = DeviceSession(
         door,
         telemetry_v1.Reader(
             Envelope(speaker, telemetry_v1.PROTOCOL),
             form,
-            settings.TELEMETRY_FUTURE_TOLERANCE_S * 1_000_000,
+            limits_of(identity.retention_days),
         ),
         Source(identity.tenant_id, identity.device_id, ADAPTERS[subprotocol]),
         partition,
@@ -140,7 +144,9 @@ async def open_session(scope: Any) -> Opening:
         subject=(identity.vehicle_id, identity.meter_id),
         subprotocol=subprotocol,
         form=form,
-        last_seq=last_seq,
+        last_seq=arrival.last_seq,
+        connection=arrival.connection,
+        number=arrival.number,
         session=session,
         door=door,
         encode=_ENCODERS[form],
@@ -155,13 +161,3 @@ def _secret(scope: Any, offered: list[str]) -> str | None:
             return secret.strip() if scheme.lower() == "bearer" else None
     offers = [name for name in offered if name.startswith(_CREDENTIAL_OFFER)]
     return offers[0].removeprefix(_CREDENTIAL_OFFER) if offers else None
-
-
-def _speaker(identity: DeviceIdentity) -> Speaker:
-    if identity.vehicle_id is not None:
-        return Speaker(identity.tenant_id, identity.device_id, "v", identity.vehicle_id)
-    if identity.meter_id is not None:
-        return Speaker(identity.tenant_id, identity.device_id, "m", identity.meter_id)
-    raise Refused(
-        409, "device_not_installed", "The device is assigned to neither a vehicle nor a meter."
-    )

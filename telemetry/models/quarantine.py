@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
+
+SENT: Final = "on its way"
+ACCEPTED: Final = "accepted"
+"""Outcomes of a replay; anything else says why the frame is still refused."""
 
 
 class QuarantinedFrame(models.Model):

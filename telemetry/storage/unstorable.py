@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from telemetry.models.quarantine import ACCEPTED, SENT
 from telemetry.records import SCHEMA_VERSION, Reading, VehicleReading
 from telemetry.storage import health
 from telemetry.streams import Entry, encode_readings
@@ -19,13 +20,14 @@ from telemetry.streams import Entry, encode_readings
 ADAPTER = "record"
 """The raw bytes are an entry of the ingress log, not a frame of a device."""
 CODE = "unstorable"
+STILL_UNSTORABLE = "still cannot be stored"
 _MAX_RAW = 64 * 1024
 
 log = structlog.get_logger(__name__)
 
 
 def quarantine_reading(connection: psycopg.Connection[Any], reading: Reading, why: str) -> None:
-    """Set one reading aside; a second time changes nothing."""
+    """Set one reading aside; a second time changes nothing, unless a replay had sent it."""
     vehicle = isinstance(reading, VehicleReading)
     subject_id = reading.vehicle_id if isinstance(reading, VehicleReading) else reading.meter_id
     log_id = f"{'v' if vehicle else 'm'}{subject_id}:{reading.time}:{reading.reading_id}"
@@ -73,11 +75,14 @@ def _insert(
         INSERT INTO telemetry_quarantined_frame (log_id, tenant_id, device_id, adapter,
             adapter_version, code, field, detail, raw, raw_size, received_at, replay_outcome)
         VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, '')
-        ON CONFLICT (log_id) DO NOTHING
+        ON CONFLICT (log_id) DO UPDATE SET replay_outcome = %s, detail = excluded.detail
+            WHERE telemetry_quarantined_frame.replay_outcome IN (%s, %s)
+        RETURNING xmax = 0
         """,
         [
             f"unstorable:{log_id}", tenant_id, device_id, ADAPTER, SCHEMA_VERSION, CODE,
             why.replace("\0", "␀"), raw[:_MAX_RAW], len(raw), received_at,
+            STILL_UNSTORABLE, SENT, ACCEPTED,
         ],
     )  # fmt: skip
-    return cursor.rowcount == 1
+    return cursor.fetchone() == (True,)

@@ -297,9 +297,11 @@ def test_it_resolves_references_of_one_organisation_in_one_query(
 async def test_it_reaches_the_sockets_of_a_device_through_the_channel_layer():
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(revocation.group_of(7), channel)
+    await layer.group_add(revocation.DEVICES, channel)
     await sync_to_async(revocation.announce)(7)
-    assert await layer.receive(channel) == {"type": "device.revoked", "code": 4401}
+    assert await layer.receive(channel) == {
+        "type": "device.revoked", "devices": [7], "code": 4401,
+    }  # fmt: skip
 
 
 def test_it_survives_a_channel_layer_that_is_away(monkeypatch, caplog):

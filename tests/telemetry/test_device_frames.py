@@ -15,16 +15,17 @@ from telemetry.adapters.telemetry_v1 import MAX_BATCH, MAX_ITEMS, FrameTooLarge,
 from telemetry.envelope import Envelope, Speaker, array_header
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS, Kind
 from telemetry.records import SCHEMA_VERSION, MeterReading, VehicleReading
+from telemetry.validate import Limits
 
 NOW_US = 1_795_000_000_000_000
 TIME_MS = 1_794_999_999_000
-TOLERANCE_US = 300_000_000
+LIMITS = Limits(ahead_us=300_000_000, kept_days=100_000)
 VEHICLE = Speaker(1, 2, "v", 3)
 METER = Speaker(1, 2, "m", 3)
 
 
-def reader(form="json", speaker=VEHICLE):
-    return Reader(Envelope(speaker, "telemetry.v1"), form, TOLERANCE_US)
+def reader(form="json", speaker=VEHICLE, limits=LIMITS):
+    return Reader(Envelope(speaker, "telemetry.v1"), form, limits)
 
 
 def packed(form, value):
@@ -161,6 +162,22 @@ def test_it_reads_times_to_the_microsecond(time, microseconds):
 )
 def test_it_refuses_a_time_that_cannot_be(time, code):
     assert refusal({"seq": 1, "time": time, "soc_pct": 1}) == (code, "time")
+
+
+@both
+def test_it_refuses_what_retention_would_take_away_again(form):
+    midnight = NOW_US - NOW_US % 86_400_000_000
+    oldest_ms = (midnight - 30 * 86_400_000_000) // 1000
+    short = reader(form, limits=Limits(ahead_us=0, kept_days=30))
+    times = enumerate((oldest_ms, oldest_ms - 1), start=1)
+    frame = packed(form, [reading(seq=seq, time=time, soc_pct=1) for seq, time in times])
+    records, [refused], seq, through = short.read(frame, NOW_US)
+    assert (len(records), seq, through) == (1, 1, 2)
+    assert (refused.refusal.code, refused.refusal.field) == ("bad_time", "time")
+    assert "kept since 2026-10-" in refused.refusal.detail
+    long_ago = reader(form, limits=Limits(ahead_us=0, kept_days=36_500))
+    _, [refused], _, _ = long_ago.read(packed(form, reading(time=0, soc_pct=1)), NOW_US)
+    assert "2000" in refused.refusal.detail
 
 
 @both

@@ -9,6 +9,7 @@ from telemetry.adapters import http_v1
 from telemetry.adapters.http_v1 import ALIASES, MAX_ITEMS, BodyMalformed, BodyTooLarge
 from telemetry.envelope import Envelope, Speaker, array_header
 from telemetry.streams import decode_readings
+from telemetry.validate import EARLIEST_US
 
 NOW_US = 1_795_000_000_000_000
 TIME = "2024-02-08T12:00:00Z"
@@ -25,7 +26,7 @@ VEHICLE_BODY = (
 
 def judge(body, reader=http_v1.read_json):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return reader(raw, NOW_US, 0)
+    return reader(raw, (EARLIEST_US, NOW_US))
 
 
 def accepted(body):

@@ -3,15 +3,17 @@
 import asyncio
 import gzip
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
 from config.asgi_ingest import application
+from fleet.models import Vehicle
 from telemetry import ingest, quarantine, streams
 from telemetry.models import QuarantinedFrame
+from tenants import services
 from tenants.models import Scope
 from tests import people
 
@@ -264,11 +266,65 @@ async def test_it_tells_what_history_has_already(token, tenant):
     assert len(await sync_to_async(in_the_log)()) == 3
 
 
+async def test_it_knows_what_it_took_in_a_moment_ago(token):
+    """A caller that lost the answer sends again, and the writer may be far behind."""
+    await post([METER_BODY, VEHICLE_BODY], token)
+    status, answer, _ = await post([VEHICLE_BODY, {**VEHICLE_BODY, "soc": 81}, METER_BODY], token)
+    assert status == 202
+    assert [r["status"] for r in answer["results"]] == ["duplicate", "accepted", "duplicate"]
+    assert len(await sync_to_async(in_the_log)()) == 3
+
+
+async def test_it_takes_the_same_reading_in_once_from_callers_at_the_same_time(token):
+    answers = await asyncio.gather(*(post(VEHICLE_BODY, token) for _ in range(10)))
+    assert {status for status, _, _ in answers} == {202}
+    assert sorted(answer["accepted"] for _, answer, _ in answers) == [0] * 9 + [1]
+    assert len(await sync_to_async(in_the_log)()) == 1
+
+
+async def test_it_calls_nothing_a_duplicate_that_is_not_durable(token, monkeypatch):
+    monkeypatch.setattr("django.conf.settings.TELEMETRY_HTTP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(streams.INGRESS, "max_bytes", 10)
+    for partition in range(streams.INGRESS.partitions):
+        streams.INGRESS.append(partition, streams.encode_readings([]), 0)
+    for _ in range(3):
+        assert (await post(VEHICLE_BODY, token))[0] == 503
+    assert await sync_to_async(in_the_log)() == []
+    monkeypatch.undo()
+    assert await ingest.door().drain(5)
+    status, answer, _ = await post(VEHICLE_BODY, token)
+    assert (status, answer["duplicate"]) == (202, 1)
+    assert len(await sync_to_async(in_the_log)()) == 1, "however often it was sent"
+
+
 async def test_it_serves_many_at_once(token):
     bodies = [{**VEHICLE_BODY, "soc": n} for n in range(40)]
     answers = await asyncio.gather(*(post(body, token) for body in bodies))
     assert {status for status, _, _ in answers} == {202}
     assert len(await sync_to_async(in_the_log)()) == 40
+
+
+async def test_it_refuses_what_retention_would_take_away_again(tenant, token):
+    def keep_for_ten_days():
+        services.update_organisation(actor=people.acting(tenant), retention_days=10)
+        return people.a_device(tenant, vehicle=Vehicle.objects.for_tenant(tenant).get())[1]
+
+    secret = await sync_to_async(keep_for_ten_days)()
+    now = datetime.now(UTC)
+    kept, gone = (
+        {**VEHICLE_BODY, "timestamp": (now - timedelta(days=days)).isoformat()} for days in (10, 12)
+    )
+    for soc, credential in enumerate((token, secret)):
+        status, answer, _ = await post([gone, {**kept, "soc": soc}], credential)
+        assert status == 202
+        refused, accepted = answer["results"]
+        assert (refused["code"], refused["field"]) == ("bad_time", "timestamp")
+        assert "history is kept since" in refused["detail"]
+        assert accepted["status"] == "accepted"
+
+    frames = await sync_to_async(quarantined)()
+    assert [frame.code for frame in frames] == ["bad_time", "bad_time"]
+    assert (await sync_to_async(replayed)())[0].startswith("bad_time")
 
 
 # --- The quarantine --------------------------------------------------------------------------
@@ -317,6 +373,10 @@ async def test_it_does_not_believe_a_future_time_because_one_waited(token, tenan
 
     [outcome] = await sync_to_async(replay)()
     assert outcome.startswith("future_time")
+
+
+def replayed():
+    return list(quarantine.replay(QuarantinedFrame.objects.order_by("pk")))
 
 
 async def test_it_keeps_a_replay_for_later_while_the_log_is_full(token, tenant, monkeypatch):

@@ -1,6 +1,7 @@
 """The ingest process itself, started as it is in production, with a client of another make."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -142,6 +146,34 @@ async def test_it_closes_by_the_codes_of_the_protocol(server, secret):
         assert (await hear(newer, "ack"))["seq"] == 1
 
 
+def test_it_needs_few_database_connections_for_many_requests(server):
+    """Each request has a thread of its own, and with it went a connection that stayed open."""
+    port, _ = server
+    token = people.a_token(people.an_organisation())
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/telemetry/ingest",
+        data=b'{"vehicleId": "none", "soc": 1, "timestamp": "2026-01-01T00:00:00Z"}',
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+
+    def post(_):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=60)  # noqa: S310
+        return refused.value.code
+
+    def connections():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            )
+            return cursor.fetchone()[0]
+
+    before = connections()
+    with ThreadPoolExecutor(20) as callers:
+        assert set(callers.map(post, range(120))) == {422}
+    assert connections() - before <= 12
+
+
 async def test_it_survives_what_is_no_websocket(server, secret):
     port = server[0]
     for garbage in (
@@ -158,6 +190,118 @@ async def test_it_survives_what_is_no_websocket(server, secret):
     async with connect(port, secret) as device:
         await device.send(reading(1))
         assert (await hear(device, "ack"))["seq"] == 1
+
+
+def upgrade(secret, *, path=b"/device", also=b""):
+    return (
+        b"GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Protocol: telemetry.v1.json\r\nAuthorization: Bearer %s\r\n%s\r\n"
+        % (path, secret.encode(), also)
+    )
+
+
+def frame(payload, *, opcode=1, final=True):
+    """A masked frame (the mask is nought, which a client may choose)."""
+    head = bytes([opcode | (0x80 if final else 0)])
+    size = len(payload)
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65_536:
+        head += bytes([0xFE]) + size.to_bytes(2, "big")
+    else:
+        head += bytes([0xFF]) + size.to_bytes(8, "big")
+    return head + bytes(4) + payload
+
+
+async def conversation(port, opening, *frames, patient=True):
+    """All that the server answers until it closes, or has nothing more to say."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    heard = b""
+    with contextlib.suppress(TimeoutError, ConnectionError, asyncio.IncompleteReadError):
+        writer.write(opening)
+        if patient:
+            heard = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        for part in frames:
+            writer.write(part)
+        await writer.drain()
+        while part := await asyncio.wait_for(reader.read(65_536), 1):
+            heard += part
+    writer.close()
+    return heard
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"\xff", b'{"seq":1,"driver":"\xc3"}', b"\xed\xa0\x80", b"a" * 70_000 + b"\x80"],
+    ids=["byte", "cut", "surrogate", "long"],
+)
+async def test_it_closes_text_that_is_not_utf8_with_1007(server, secret, payload):
+    port = server[0]
+    heard = await conversation(port, upgrade(secret), frame(payload))
+    assert b"101 Switching" in heard
+    assert b"\x88" in heard and (1007).to_bytes(2, "big") in heard, heard[-40:]
+    broken_up = [frame(payload[:1], final=False), frame(payload[1:], opcode=0)]
+    heard = await conversation(port, upgrade(secret), *broken_up)
+    assert (1007).to_bytes(2, "big") in heard, heard[-40:]
+
+
+async def test_it_survives_handshakes_and_frames_that_are_none(server, secret):
+    """No traceback may be written about any of it: the fixture looks."""
+    port = server[0]
+    for path, also in (
+        (b"/device\xff", b""),
+        (b"/device?x=\xff", b""),
+        (b"/de%ffvice", b""),
+        (b"/nowhere", b""),
+        (b"//[", b""),
+        (b"http://[/device", b""),
+        (b"/device", b"X-\xff: 1\r\n"),
+        (b"/device", b"X: \xff\xfe\r\n"),
+        (b"/device", b"Sec-WebSocket-Key: x\r\n"),
+        (b"/device", b"Sec-WebSocket-Extensions: ;;;,\r\n"),
+        (b"/device", b"Sec-WebSocket-Protocol: \xff\r\n"),
+        (b"/device", b"Content-Length: 5\r\n"),
+        (b"/device", b"Transfer-Encoding: chunked\r\n"),
+        (b"/device", b"X: 1\r\n" * 300),
+        (b"/device", b"X: " + b"x" * 9000 + b"\r\n"),
+    ):
+        opening = upgrade(secret, path=path, also=also)
+        await conversation(port, opening, frame(b"{}"), patient=False)
+    for frames in (
+        [frame(b"", opcode=3)],
+        [frame(b"", opcode=0)],
+        [frame(b"{", final=False), frame(b"{}")],
+        [frame(b"x" * 200, opcode=9)],
+        [frame(b"\x03", opcode=8)],
+        [frame(b"\x03\xe8\xff", opcode=8)],
+        [b"\xc1\x80\0\0\0\0"],
+        [b"\x81\x01x"],
+        [b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"],
+        [frame(b"{}") * 500, b"\xff" * 1000],
+        [frame(b"{}") * 50 + frame(b"\xff") + frame(b"{}") * 50],
+    ):
+        await conversation(port, upgrade(secret), *frames, patient=False)
+        assert b"101 Switching" in await conversation(port, upgrade(secret), *frames)
+    async with connect(port, secret) as device:
+        await device.send(reading(10**9))
+        assert (await hear(device, "ack"))["seq"] == 10**9
+
+
+async def test_it_does_not_collect_the_head_of_a_request_for_ever(server):
+    port, _ = server
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nX: ")
+    sent = 0
+    with pytest.raises(ConnectionError):
+        while sent < 64 * 2**20:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+            sent += 65_536
+            if reader.at_eof():
+                raise ConnectionResetError
+    writer.close()
+    assert sent < 8 * 2**20
 
 
 async def test_it_acknowledges_everything_it_took_before_it_ends(server, secret):

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import connection as django_connection
 
+from telemetry import quarantine as quarantine_module
 from telemetry import writer as writer_module
 from telemetry.models import (
     DeviceHealth,
@@ -17,6 +18,7 @@ from telemetry.models import (
     VehicleReadingRow,
 )
 from telemetry.ownership import Ownership
+from telemetry.quarantine import replay
 from telemetry.storage.connection import connect
 from telemetry.streams import INGRESS, STORED, decode_readings, encode_readings, partition_of
 from telemetry.writer import GROUP, Writer
@@ -48,6 +50,10 @@ def published():
 
 def ingress_entries():
     return sum(INGRESS.depth(p).entries for p in range(settings.TELEMETRY_PARTITIONS))
+
+
+def cannot_store(*_, **__):
+    raise psycopg.DataError("a fault of ours")
 
 
 def by_identity(readings):
@@ -124,6 +130,65 @@ def test_it_sets_aside_an_entry_that_is_not_one_and_goes_on():
     assert VehicleReadingRow.objects.count() == 1
     frame = QuarantinedFrame.objects.get()
     assert (bytes(frame.raw), frame.tenant_id) == (b"\xc1 not msgpack", None)
+
+
+def test_it_stores_what_was_set_aside_once_the_fault_is_mended(monkeypatch):
+    reading = vehicle_reading(1, satellites=9, soc_pct=4.0)
+    append(reading)
+    with monkeypatch.context() as faulty:
+        faulty.setattr(writer_module.Store, "store", cannot_store)
+        write_all()
+    assert VehicleReadingRow.objects.count() == 0
+    frame = QuarantinedFrame.objects.get()
+    assert (frame.code, frame.replay_outcome) == ("unstorable", "")
+    for outcome in ("accepted", "already accepted"):
+        assert dict(replay(QuarantinedFrame.objects.all())) == {outcome: 1}
+        write_all()
+    # A crash between the append and the note of it: replayed, the reading is still one row.
+    QuarantinedFrame.objects.update(replay_outcome="")
+    assert dict(replay(QuarantinedFrame.objects.all())) == {"accepted": 1}
+    write_all()
+    assert VehicleReadingRow.objects.get().satellites == 9
+    assert VehicleHour.objects.get().readings == 1
+    assert by_identity(published()) == by_identity([reading])
+
+
+def test_it_says_so_where_what_was_set_aside_still_cannot_be_stored():
+    append(vehicle_reading(satellites=70_000))
+    write_all()
+    for _ in range(2):  # and may be tried again
+        assert dict(replay(QuarantinedFrame.objects.all())) == {"accepted": 1}
+        write_all()
+        frame = QuarantinedFrame.objects.get()
+        assert frame.replay_outcome == "still cannot be stored"
+        assert frame.replayed_at is not None
+    assert DeviceHealth.objects.get().refusals == {"unstorable": 1}, "one reading, counted once"
+
+
+def test_it_notes_what_the_writer_found_before_the_replay_was_done(monkeypatch):
+    append(vehicle_reading(satellites=70_000))
+    write_all()
+    real = quarantine_module.append_many
+
+    def writer_is_quicker(appends):
+        answer = real(appends)
+        write_all()
+        return answer
+
+    monkeypatch.setattr(quarantine_module, "append_many", writer_is_quicker)
+    replay(QuarantinedFrame.objects.all())
+    assert QuarantinedFrame.objects.get().replay_outcome == "still cannot be stored"
+
+
+def test_it_replays_no_entry_that_cannot_be_read():
+    INGRESS.append(0, b"\xc1 not msgpack", 1)
+    write_all()
+    [outcome] = replay(QuarantinedFrame.objects.all())
+    assert outcome.startswith("not a list of readings")
+    QuarantinedFrame.objects.update(raw_size=10**6)
+    assert list(replay(QuarantinedFrame.objects.all())) == [
+        "only 13 of its 1000000 bytes were kept"
+    ]
 
 
 def test_it_quarantines_once_however_often_it_is_redelivered():
