@@ -176,6 +176,7 @@ CELERY_REDBEAT_KEY_PREFIX = f"{REDIS_PREFIX}:redbeat:"
 CELERY_BEAT_SCHEDULER = "redbeat.RedBeatScheduler"
 CELERY_BEAT_SCHEDULE = {
     "retention": {"task": "telemetry.retention", "schedule": crontab(minute=17, hour="2")},
+    "close-days": {"task": "telemetry.close_days", "schedule": 600.0, "options": {"expires": 600}},
     "alerts-evaluate": {
         "task": "alerts.evaluate",
         "schedule": 5.0,

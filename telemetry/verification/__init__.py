@@ -15,8 +15,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from telemetry.storage.subjects import SUBJECTS, Subject
-from telemetry.verification import devices, hours, latest, logs
+from telemetry.verification import days, devices, hours, latest, logs
 from telemetry.verification.difference import AT_ONCE, Difference, Limits
+from telemetry.verification.spans import spans
 
 __all__ = ["Difference", "Verification"]
 
@@ -36,7 +37,8 @@ class Verification:
         self._connection = connection
         self._tenant_id = tenant_id
         self._limits = Limits(since, kept_since)
-        self.compared = {"vehicles": 0, "meters": 0, "hours": 0, "entries": 0, "devices": 0}
+        things = ("vehicles", "meters", "hours", "days", "entries", "devices")
+        self.compared = dict.fromkeys(things, 0)
 
     def differences(self) -> Iterator[Difference]:
         """Every difference, as it is found."""
@@ -54,7 +56,9 @@ class Verification:
         ):
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield from latest.check(cursor, subject, subject_id, self._limits)
-            yield from hours.check(cursor, subject, subject_id, self._limits, self.compared)
+            for span in spans(cursor, subject, subject_id, self._limits):
+                yield from hours.check(cursor, subject, subject_id, span, self.compared)
+                yield from days.check(cursor, subject, subject_id, span, self.compared)
 
     def _subjects(self, subject: Subject) -> Iterator[int]:
         """Everything with a latest state, and everything with history and none."""
