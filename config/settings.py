@@ -21,8 +21,9 @@ for local_file in ("services.env", "secrets.env"):
     if local_path.is_file():
         env.read_env(str(local_path), recurse=False, override=False)
 
-# Which kind of process this is: "web" serves everything; "ingest" only what devices call.
-PROCESS = env.str("OUTRIDER_PROCESS", "web")
+# Which kind of process this is: "web" serves everything; "ingest" only what devices call;
+# "command" serves nothing: a loop, a worker, a management command.
+PROCESS = env.str("OUTRIDER_PROCESS", "command")
 
 # --- Security -------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", False)
@@ -180,6 +181,7 @@ CELERY_REDBEAT_KEY_PREFIX = f"{REDIS_PREFIX}:redbeat:"
 CELERY_BEAT_SCHEDULER = "redbeat.RedBeatScheduler"
 CELERY_BEAT_SCHEDULE = {
     "retention": {"task": "telemetry.retention", "schedule": crontab(minute=17, hour="2")},
+    "close-days": {"task": "telemetry.close_days", "schedule": 600.0, "options": {"expires": 600}},
     "alerts-evaluate": {
         "task": "alerts.evaluate",
         "schedule": 5.0,

@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from django.conf import settings
 
+from telemetry.storage.days import lock_shared
 from telemetry.storage.subjects import SUBJECTS, Subject
 from tenants.models import Organisation
 
@@ -51,7 +52,8 @@ def expire(connection: psycopg.Connection[Any], now: datetime) -> dict[str, int]
     limit = cutoff(now, settings.TELEMETRY_RETENTION_DAYS)
     gone = {"chunks": _drop_chunks(connection, limit), "readings": 0, "hours": 0}
     for subject in SUBJECTS:
-        gone["hours"] += _delete_hours(connection, subject, limit)
+        gone["hours"] += _delete_rolled_up(connection, subject, subject.hour_table, "hour", limit)
+        _delete_rolled_up(connection, subject, subject.day_table, "day", limit)
     for tenant_id, days in Organisation.objects.filter(
         retention_days__lt=settings.TELEMETRY_RETENTION_DAYS
     ).values_list("pk", "retention_days"):
@@ -70,7 +72,7 @@ def expire(connection: psycopg.Connection[Any], now: datetime) -> dict[str, int]
 def _drop_chunks(connection: psycopg.Connection[Any], limit: datetime) -> int:
     """Chunks that end before `limit`; a few at a time, since each takes locks of its own."""
     dropped = 0
-    for table in [t for s in SUBJECTS for t in (s.history_table, s.hour_table)]:
+    for table in [t for s in SUBJECTS for t in (s.history_table, s.hour_table, s.day_table)]:
         for end in _chunk_ends(connection, table, limit):
             dropped += len(
                 connection.execute("SELECT drop_chunks(%s::regclass, %s)", [table, end]).fetchall()
@@ -87,14 +89,16 @@ def _chunk_ends(connection: psycopg.Connection[Any], table: str, limit: datetime
     return [end for (end,) in rows]
 
 
-def _delete_hours(connection: psycopg.Connection[Any], subject: Subject, limit: datetime) -> int:
+def _delete_rolled_up(
+    connection: psycopg.Connection[Any], subject: Subject, table: str, time: str, limit: datetime
+) -> int:
     """Roll-ups of dropped history; their chunks are longer, so that one may straddle the limit."""
     return _delete_in_batches(
         connection,
         f"""
-        DELETE FROM {subject.hour_table} WHERE ({subject.key}, hour) IN (
-            SELECT {subject.key}, hour FROM {subject.hour_table} WHERE hour < %s LIMIT %s)
-        AND hour < %s
+        DELETE FROM {table} WHERE ({subject.key}, {time}) IN (
+            SELECT {subject.key}, {time} FROM {table} WHERE {time} < %s LIMIT %s)
+        AND {time} < %s
         """,  # noqa: S608
         [limit, _DELETE_AT_ONCE, limit],
     )
@@ -116,6 +120,7 @@ def _delete_days(
         day = cutoff(oldest[0], 0)
         span = [subject_id, day, day + timedelta(days=1)]
         with connection.transaction():
+            lock_shared(connection, subject)  # nobody closes the day half-way through
             readings += connection.execute(
                 f"DELETE FROM {subject.history_table}"  # noqa: S608
                 f" WHERE {subject.key} = %s AND time >= %s AND time < %s",
@@ -126,6 +131,10 @@ def _delete_days(
                 f" WHERE {subject.key} = %s AND hour >= %s AND hour < %s",
                 span,
             ).rowcount
+            connection.execute(
+                f"DELETE FROM {subject.day_table} WHERE {subject.key} = %s AND day = %s",  # noqa: S608
+                [subject_id, day],
+            )
 
 
 def _subjects_of(

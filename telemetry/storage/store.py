@@ -17,6 +17,7 @@ import psycopg
 from telemetry.records import Reading
 from telemetry.storage import health
 from telemetry.storage.binary import BinaryRows
+from telemetry.storage.days import mark_stale
 from telemetry.storage.latest import State, Version
 from telemetry.storage.subjects import METERS, VEHICLES
 from telemetry.storage.tables import Row, Tables, copy
@@ -147,6 +148,7 @@ class Store:
                 devices.count(repeated, outcome=health.DUPLICATE)
         if fresh:
             tables.add_to_hours(cursor, fresh)
+            mark_stale(cursor, tables.subject, fresh)
             tables.save_states(cursor, self._merge(tables, states, fresh))
         return new
 

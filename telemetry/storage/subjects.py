@@ -71,6 +71,10 @@ class Subject:
     def hour_table(self) -> str:
         return f"telemetry_{self.noun}_hour"
 
+    @property
+    def day_table(self) -> str:
+        return f"telemetry_{self.noun}_day"
+
     def position(self, column: str) -> int:
         """Where a column stands in a row."""
         return next(at for at, known in enumerate(self.history) if known.name == column)

@@ -9,7 +9,8 @@ from telemetry import streams
 TELEMETRY_TABLES = (
     "telemetry_vehicle_reading, telemetry_meter_reading, telemetry_vehicle_latest,"
     " telemetry_meter_latest, telemetry_vehicle_hour, telemetry_meter_hour,"
-    " telemetry_device_health, telemetry_quarantined_frame"
+    " telemetry_device_health, telemetry_quarantined_frame,"
+    " telemetry_vehicle_day, telemetry_meter_day, telemetry_days_closed"
 )
 
 
