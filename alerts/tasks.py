@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from alerts import evaluation, platform, silence
+from alerts.correction import correct_due
 from alerts.delivering import deliver_all_due
 from alerts.digest import send_digests
 from alerts.dry_run import run_dry_run
@@ -48,6 +49,12 @@ def sweep() -> None:
         silence.sweep(book, now=now)
     if book.of_kind("ingest_lag"):
         platform.watch_lag(book, now=now, lag_s=platform.measure_lag(now))
+
+
+@shared_task(name="alerts.correct")
+def correct() -> None:
+    """Correct the record where late readings have settled."""
+    correct_due(_current_book(), now=timezone.now(), for_seconds=8)
 
 
 @shared_task(name="alerts.tidy")

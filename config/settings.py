@@ -176,6 +176,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "alerts-sweep": {"task": "alerts.sweep", "schedule": 3.0, "options": {"expires": 3}},
     "alerts-tidy": {"task": "alerts.tidy", "schedule": 20.0, "options": {"expires": 20}},
+    "alerts-correct": {"task": "alerts.correct", "schedule": 10.0, "options": {"expires": 10}},
     "alerts-deliver": {"task": "alerts.deliver_due", "schedule": 5.0, "options": {"expires": 5}},
     "alerts-digests": {"task": "alerts.digests", "schedule": crontab(minute=5)},
 }
