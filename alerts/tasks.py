@@ -13,6 +13,7 @@ from alerts.delivering import deliver_all_due
 from alerts.digest import send_digests
 from alerts.dry_run import run_dry_run
 from alerts.rulebook import RuleBook
+from alerts.staff import ensure_staff
 from alerts.starting import ensure_starting_rules_everywhere
 from alerts.tidying import resolve_unwatched
 
@@ -60,7 +61,8 @@ def correct() -> None:
 @shared_task(name="alerts.tidy")
 def tidy() -> None:
     """New vehicles are watched for silence, alerts that nothing watches resolve, new
-    organisations get their rules."""
+    organisations get their rules, new members of staff join their organisation."""
+    ensure_staff()
     ensure_starting_rules_everywhere()
     book = _current_book()
     silence.sync_watches(book)

@@ -17,6 +17,7 @@ from telemetry.records import VehicleReading
 from telemetry.streams import INGRESS, STORED, partition_of, sync_client
 from tenants.actors import Actor
 from tenants.models import Membership, Organisation, Role, User
+from tests.alerts.receivers import Mailbox, Receiver
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,23 @@ def yard(committed):
     Vehicle.objects.for_tenant(tenant).delete()
     Fleet.objects.for_tenant(tenant).delete()
     tenant.delete()
+
+
+@pytest.fixture
+def receiver(settings):
+    settings.ALERTS_ALLOW_PRIVATE_WEBHOOKS = True
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mailbox(settings):
+    mailbox = Mailbox()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mailbox.port
+    mailbox.controller.start()
+    yield mailbox
+    mailbox.controller.stop()
 
 
 def make_rule(tenant, name, definition):
