@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from alerts.engine.clock import from_us, to_us
@@ -16,6 +15,7 @@ from alerts.engine.program import Program, advance, compile_program
 from alerts.engine.sensor import Surroundings
 from alerts.engine.spec import RuleSpec, encode_spec
 from alerts.engine.state import SubjectState, Transition
+from alerts.history import pages
 from alerts.kinds import KINDS
 from alerts.kinds.silence import silent_after
 from alerts.models import DryRun
@@ -23,7 +23,7 @@ from alerts.recording import plain
 from alerts.rules import checked_spec
 from fleet.geofences import Geofence
 from fleet.models import Meter, Vehicle
-from telemetry.records import SCHEMA_VERSION, MeterReading, Reading, VehicleReading
+from telemetry.records import Reading
 from tenants.actors import Actor
 from tenants.errors import DomainError
 from tenants.models import Organisation
@@ -33,13 +33,7 @@ log = structlog.get_logger(__name__)
 LONGEST = timedelta(days=31)
 SHOWN = 200
 """Alerts kept of what was found; all are counted."""
-PAGE = 5000
 RULE = 0
-
-_RECORDS: dict[str, tuple[type[Any], str, str]] = {
-    "v": (VehicleReading, "vehicle_id", "telemetry_vehicle_reading"),
-    "m": (MeterReading, "meter_id", "telemetry_meter_reading"),
-}
 
 
 def start_dry_run(
@@ -178,39 +172,8 @@ def _silence(heard: int, after: int, spoke: int | None) -> dict[str, Any]:
 
 
 def _pages(run: DryRun, kind: str, subject_id: int) -> Iterator[list[Reading]]:
-    """History of one subject in the order of its own time, in pages by key.
-
-    Arrival is taken to have been in time: what history shows now is what counts here.
-    """
-    record, key, table = _RECORDS[kind]
-    names = record.__struct_fields__[1:]
-    attributes_at = names.index("attributes")
-    columns = ", ".join(
-        f"(extract(epoch FROM {name}) * 1000000)::bigint"
-        if name in ("time", "received_at")
-        else name
-        for name in names
-    )
-    sql = (
-        f"SELECT {columns} FROM {table} WHERE {key} = %s AND time >= %s AND time < %s"  # noqa: S608
-        " AND (time, reading_id) > (%s, %s) ORDER BY time, reading_id LIMIT %s"
-    )
-    after, after_id = run.since, -(2**31)
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [subject_id, run.since, run.until, after, after_id, PAGE])
-            page = [_reading(record, row, attributes_at) for row in cursor.fetchall()]
+    """Counted as they are read. Arrival is taken to have been in time: what history shows now
+    is what counts here."""
+    for page in pages(kind, subject_id, since=run.since, until=run.until):
         run.readings += len(page)
-        if page:
-            yield page
-        if len(page) < PAGE:
-            return
-        after, after_id = from_us(page[-1].time), page[-1].reading_id
-
-
-def _reading(record: type[Any], row: tuple[Any, ...], attributes_at: int) -> Any:
-    """A row as it came out of the log. Django leaves the text of a JSON column as it is."""
-    values = list(row)
-    if isinstance(values[attributes_at], str):
-        values[attributes_at] = msgspec.json.decode(values[attributes_at])
-    return record(SCHEMA_VERSION, *values)
+        yield page

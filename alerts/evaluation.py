@@ -25,9 +25,17 @@ from django.utils import timezone
 from alerts import rules
 from alerts.announce import announce
 from alerts.engine.program import advance
-from alerts.engine.state import SubjectState, pack_state, unpack_state
+from alerts.engine.state import (
+    CLEARING,
+    OPEN,
+    SubjectState,
+    pack_state,
+    replace,
+    unpack_state,
+)
+from alerts.late_spans import GoingOn, handed_over, note_late_spans, taken_over
 from alerts.models import EvaluationOwner
-from alerts.recording import Happening, Recorded, record
+from alerts.recording import Happening, Recorded, hold_record, record
 from alerts.rulebook import RuleBook, Subject
 from telemetry.records import Reading, VehicleReading
 from telemetry.streams import STORED, Entry
@@ -126,7 +134,9 @@ class Partition:
             states[subject], transitions = advance(program, self.states[subject], readings[subject])
             happenings += [Happening(subject, address, one) for one in transitions]
         if happenings or book.invalid:
-            commit(happenings, book, now=timezone.now())
+            with transaction.atomic():
+                hold_record(self.number)
+                commit(happenings, book, now=timezone.now())
         self.states.update(states)
         self.unsaved.update(states)
         self.unacknowledged += entries
@@ -141,11 +151,39 @@ class Partition:
         self.states.update(dict.fromkeys(subjects, SubjectState()))
         self.states.update(load_memory(subjects))
 
+    def take_over_corrections(self, book: RuleBook) -> None:
+        """Go on from what history has shown to be so, unless newer readings have come since."""
+        found = handed_over(self.number)
+        if not found:
+            return
+        book.learn(found)
+        self._remember([subject for subject in found if subject not in self.states])
+        happenings: list[Happening] = []
+        states: dict[Subject, SubjectState] = {}
+        for subject, going_on in found.items():
+            state, address = self.states[subject], book.address_of(subject)
+            if address is None or (state.mark_time, state.mark_id) != going_on.mark:
+                continue
+            states[subject] = _going_on(state, going_on)
+            happenings += [Happening(subject, address, one) for one in going_on.opened]
+        with transaction.atomic():
+            hold_record(self.number)
+            commit(happenings, book, now=timezone.now())
+        self.states.update(states)
+        self.unsaved.update(states)
+        self.checkpoint()
+        for subject in found:
+            taken_over(subject, now=timezone.now(), overtaken=subject not in states)
+
     def checkpoint(self) -> None:
         """Save what changed, then acknowledge what it came from."""
         if self.unsaved:
+            changed = {subject: self.states[subject] for subject in self.unsaved}
             with transaction.atomic():
-                save_memory({subject: self.states[subject] for subject in self.unsaved})
+                note_late_spans(changed, now=timezone.now())
+                changed = {subject: _noted(state) for subject, state in changed.items()}
+                save_memory(changed)
+            self.states.update(changed)
         STORED.ack(self.number, GROUP, self.unacknowledged)
         self.unsaved.clear()
         self.unacknowledged.clear()
@@ -163,6 +201,19 @@ def commit(happenings: list[Happening], book: RuleBook, *, now: datetime) -> Rec
         book.invalid.clear()
         announce(recorded)
     return recorded
+
+
+def _going_on(state: SubjectState, corrected: GoingOn) -> SubjectState:
+    """The state with the rules open that history shows to be; those open already stay so."""
+    rules = dict(state.rules)
+    for rule_id, one in corrected.rules.items():
+        if rule_id not in rules or rules[rule_id].phase not in (OPEN, CLEARING):
+            rules[rule_id] = replace(one, late=True)
+    return replace(state, rules=rules)
+
+
+def _noted(state: SubjectState) -> SubjectState:
+    return state if state.out_of_order is None else replace(state, out_of_order=None)
 
 
 def _by_subject(entries: Sequence[Entry]) -> dict[Subject, list[Reading]]:
@@ -222,6 +273,8 @@ def evaluate(*, for_seconds: float) -> int:
         partitions = [_take_over(number) for number in held]
         book = RuleBook()
         until = time.monotonic() + for_seconds
+        for partition in partitions:
+            partition.take_over_corrections(book)
         while partitions and time.monotonic() < until:
             if book.is_outdated():
                 book = RuleBook()

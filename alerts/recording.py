@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 
 from alerts.engine.clock import from_us, to_us
@@ -20,6 +21,8 @@ from alerts.models import Alert, AlertState, AlertTransition, Delivery
 from alerts.notify import deliveries_on_opening, deliveries_on_resolving
 from alerts.rulebook import Address, RuleBook, Subject, Watching
 
+RECORD_CLASS = 0x0A1E28
+"""First key of the locks by which an evaluation and a correction take turns."""
 MERGE_US = 600 * 1_000_000
 """An episode found late that touches one already recorded, within this, is part of it."""
 
@@ -41,6 +44,12 @@ class Recorded:
     deliveries: list[Delivery] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     """Rules that failed, and why."""
+
+
+def hold_record(partition: int) -> None:
+    """Until the end of the transaction nobody else writes alerts of this partition's subjects."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [RECORD_CLASS, partition])
 
 
 def record(happenings: Sequence[Happening], book: RuleBook, *, now: datetime) -> Recorded:
@@ -102,7 +111,7 @@ class _Recording:
     def _find(self, happening: Happening) -> Alert | None:
         started = from_us(happening.transition.started)
         alerts = self.alerts.get((happening.transition.rule_id, happening.subject), [])
-        return next((alert for alert in alerts if alert.started_at == started), None)
+        return next((alert for alert in alerts if alert.episode_at == started), None)
 
     def _opened(self, happening: Happening, rule: Watching) -> None:
         siblings = self.alerts.get((rule.rule_id, happening.subject), [])
@@ -172,24 +181,7 @@ class _Recording:
         return None
 
     def _new_alert(self, happening: Happening, rule: Watching) -> Alert:
-        transition = happening.transition
-        kind, subject_id = happening.subject
-        alert = Alert(
-            tenant_id=rule.tenant_id,
-            rule_id=rule.rule_id,
-            rule_version_id=rule.version_id,
-            kind=kind,
-            subject_id=subject_id,
-            subject_reference=happening.address.reference,
-            subject_label=happening.address.label,
-            fleet_id=happening.address.fleet_id,
-            title=f"{rule.name}: {KINDS[rule.spec.kind].says(rule.spec)}"[:300],
-            severity=rule.spec.severity,
-            late=transition.late,
-            started_at=from_us(transition.started),
-            opened_at=from_us(transition.at),
-            values=plain(transition.values),
-        )
+        alert = new_alert(happening, rule)
         self.made.append(alert)
         self.alerts.setdefault((rule.rule_id, happening.subject), []).append(alert)
         return alert
@@ -207,18 +199,7 @@ class _Recording:
     def _step(
         self, alert: Alert, transition: Transition, *, change: str | None = None
     ) -> AlertTransition:
-        step = AlertTransition(
-            tenant_id=alert.tenant_id,
-            alert=alert,
-            change=change or transition.change,
-            at=self.now,
-            reading_time=from_us(transition.at),
-            reading_id=transition.reading_id,
-            received_at=from_us(transition.received_at) if transition.received_at else None,
-            late=transition.late,
-            values=plain(transition.values),
-            note=transition.cause,
-        )
+        step = new_step(alert, transition, change=change or transition.change, at=self.now)
         self.steps.append(step)
         return step
 
@@ -237,11 +218,50 @@ class _Recording:
         return self.recorded
 
 
+def new_alert(happening: Happening, rule: Watching) -> Alert:
+    """The alert that a transition opens; not saved."""
+    transition, address = happening.transition, happening.address
+    kind, subject_id = happening.subject
+    return Alert(
+        tenant_id=rule.tenant_id,
+        rule_id=rule.rule_id,
+        rule_version_id=rule.version_id,
+        kind=kind,
+        subject_id=subject_id,
+        subject_reference=address.reference,
+        subject_label=address.label,
+        fleet_id=address.fleet_id,
+        title=f"{rule.name}: {KINDS[rule.spec.kind].says(rule.spec)}"[:300],
+        severity=rule.spec.severity,
+        late=transition.late,
+        started_at=from_us(transition.started),
+        episode_at=from_us(transition.started),
+        opened_at=from_us(transition.at),
+        values=plain(transition.values),
+    )
+
+
+def new_step(alert: Alert, transition: Transition, *, change: str, at: datetime) -> AlertTransition:
+    """The step that a transition is; not saved."""
+    return AlertTransition(
+        tenant_id=alert.tenant_id,
+        alert=alert,
+        change=change,
+        at=at,
+        reading_time=from_us(transition.at),
+        reading_id=transition.reading_id,
+        received_at=from_us(transition.received_at) if transition.received_at else None,
+        late=transition.late,
+        values=plain(transition.values),
+        note=transition.cause,
+    )
+
+
 def plain(values: dict[str, Any]) -> dict[str, Any]:
     """As JSON keeps it: decimals as numbers of their own digits would be, tuples as lists."""
     return {
         name: list(value)
-        if isinstance(value, tuple)
+        if isinstance(value, tuple | list)
         else value
         if isinstance(value, bool | int | float | str) or value is None
         else float(value)

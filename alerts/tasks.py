@@ -8,10 +8,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from alerts import evaluation, platform, silence
+from alerts.correction import correct_due
 from alerts.delivering import deliver_all_due
 from alerts.digest import send_digests
 from alerts.dry_run import run_dry_run
 from alerts.rulebook import RuleBook
+from alerts.staff import ensure_staff
 from alerts.starting import ensure_starting_rules_everywhere
 from alerts.tidying import resolve_unwatched
 
@@ -50,10 +52,17 @@ def sweep() -> None:
         platform.watch_lag(book, now=now, lag_s=platform.measure_lag(now))
 
 
+@shared_task(name="alerts.correct")
+def correct() -> None:
+    """Correct the record where late readings have settled."""
+    correct_due(_current_book(), now=timezone.now(), for_seconds=8)
+
+
 @shared_task(name="alerts.tidy")
 def tidy() -> None:
     """New vehicles are watched for silence, alerts that nothing watches resolve, new
-    organisations get their rules."""
+    organisations get their rules, new members of staff join their organisation."""
+    ensure_staff()
     ensure_starting_rules_everywhere()
     book = _current_book()
     silence.sync_watches(book)

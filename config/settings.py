@@ -12,6 +12,7 @@ from csp.constants import NONCE, NONE, SELF
 from environs import Env
 
 from config import process
+from config.mail import mail_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -189,6 +190,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "alerts-sweep": {"task": "alerts.sweep", "schedule": 3.0, "options": {"expires": 3}},
     "alerts-tidy": {"task": "alerts.tidy", "schedule": 20.0, "options": {"expires": 20}},
+    "alerts-correct": {"task": "alerts.correct", "schedule": 10.0, "options": {"expires": 10}},
     "alerts-deliver": {"task": "alerts.deliver_due", "schedule": 5.0, "options": {"expires": 5}},
     "alerts-digests": {"task": "alerts.digests", "schedule": crontab(minute=5)},
 }
@@ -379,13 +381,7 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 # --- Mail -----------------------------------------------------------------------------
-_email = env.dj_email_url("EMAIL_URL", "smtp://localhost:25")
-EMAIL_HOST = _email["EMAIL_HOST"]
-EMAIL_PORT = _email["EMAIL_PORT"]
-EMAIL_HOST_USER = _email["EMAIL_HOST_USER"]
-EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"]
-EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
-EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
+globals().update(mail_settings(env.str("EMAIL_URL", "smtp://localhost:25")))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Outrider <outrider@localhost>")
 

@@ -13,7 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from fleet import vin
+from fleet import tags, vin
 from fleet.models import Device, Fleet, Meter, Vehicle, VehicleKind, reference_validator
 from fleet.protocols import PROTOCOLS
 from tenants.errors import DomainError
@@ -66,8 +66,26 @@ class FleetForm(ReferencedForm):
     pass
 
 
-class VehicleForm(ReferencedForm):
+class TaggedForm(ReferencedForm):
+    """What belongs to a fleet and has tags."""
+
     fleet = forms.ChoiceField(label=_("Fleet"))
+    tags = forms.CharField(
+        label=_("Tags"),
+        max_length=tags.MOST * (tags.LONGEST + 2),
+        required=False,
+        help_text=_("Words of your own, parted by commas. Alert rules can go by them."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_tags(self) -> list[str]:
+        try:
+            return tags.tags_of(self.cleaned_data["tags"])
+        except DomainError as error:
+            raise ValidationError(error.detail) from None
+
+
+class VehicleForm(TaggedForm):
     kind = forms.ChoiceField(
         label=_("Kind"), choices=VehicleKind.choices, initial=VehicleKind.VAN, required=False
     )
@@ -122,8 +140,7 @@ class VehicleEditForm(VehicleForm):
         return cleaned
 
 
-class MeterForm(ReferencedForm):
-    fleet = forms.ChoiceField(label=_("Fleet"))
+class MeterForm(TaggedForm):
     silent_after_s = forms.IntegerField(
         label=_("Counts as silent after, seconds"),
         min_value=10,
@@ -247,6 +264,7 @@ def initial_of(row: Fleet | Vehicle | Meter | Device) -> dict[str, Any]:
         values["silent_after_s"] = row.silent_after_s
     if isinstance(row, Vehicle | Meter):
         values["fleet"] = row.fleet.reference
+        values["tags"] = tags.text_of(row.tags)
     if isinstance(row, Device):
         values["vehicle"] = row.vehicle.reference if row.vehicle else ""
         values["meter"] = row.meter.reference if row.meter else ""

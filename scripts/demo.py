@@ -33,6 +33,7 @@ from scripts.static_files import collect_static_files
 from scripts.supervisor import Supervisor, kill_leftovers
 
 LOCK = STATE / "demo.lock"
+MAIL = STATE / "mail"
 PROGRAMS = STATE / "venv" / "bin"
 DJANGO = [str(PROGRAMS / "python"), "manage.py"]
 CELERY = [str(PROGRAMS / "celery"), "-A", "config.celery:app"]
@@ -148,6 +149,8 @@ def _environment() -> dict[str, str]:
         # Plain HTTP, which is for the loopback address only.
         "HTTPS_ONLY": "false",
         "DEBUG": "false",
+        # Nobody gets mail from a demonstration: it lies in files.
+        "EMAIL_URL": os.environ.get("EMAIL_URL", MAIL.resolve().as_uri()),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
     }
 
@@ -176,7 +179,8 @@ async def _welcome(port: int, logins: str) -> None:
     print(
         f"\n{logins.strip()}\n\n"
         f"Outrider is at {address}   (devices: ws://{LOOPBACK}:{port + 1}/device)\n"
-        "Logs are in .outrider/logs. Ctrl-C stops everything.\n",
+        "Mail about alerts is kept in .outrider/mail, logs are in .outrider/logs."
+        " Ctrl-C stops everything.\n",
         flush=True,
     )
 

@@ -51,6 +51,8 @@ class Program:
     carried: tuple[tuple[int, str], ...]
     broken: tuple[tuple[int, str], ...] = ()
     """Rules that could not be compiled, and why."""
+    lateness: int = 0
+    """Microseconds: what is late for none of the rules arrives sooner than this."""
 
 
 def compile_program(
@@ -95,6 +97,7 @@ def compile_program(
         rules=tuple(compiled),
         carried=tuple(carried.items()),
         broken=tuple(broken),
+        lateness=min((rule.timing.lateness for rule in compiled), default=0),
     )
 
 
@@ -121,6 +124,7 @@ class _Run:
         "carried",
         "mark_id",
         "mark_time",
+        "out_of_order",
         "program",
         "rules",
         "transitions",
@@ -134,6 +138,7 @@ class _Run:
         self.arrived_ids = set(state.arrived_ids)
         self.rules = dict(state.rules)
         self.carried = dict(state.carried)
+        self.out_of_order = state.out_of_order
         self.transitions: list[Transition] = []
         self._drop_rules_that_left()
 
@@ -167,6 +172,9 @@ class _Run:
             merged = self._carry(values) if self.program.carried else values
             self._judge_newest(values, merged, Moment(time, reading_id, arrived))
         else:
+            if arrived - time > self.program.lateness:
+                first, last = self.out_of_order or (time, time)
+                self.out_of_order = (min(first, time), max(last, time))
             self._judge_older(values, Moment(time, reading_id, arrived))
 
     def _carry(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -270,4 +278,5 @@ class _Run:
             arrived_ids=tuple(self.arrived_ids),
             rules=self.rules,
             carried=self.carried,
+            out_of_order=self.out_of_order,
         )

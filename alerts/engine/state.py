@@ -60,6 +60,9 @@ class SubjectState(msgspec.Struct, frozen=True, array_like=True):
     """By rule id; only those that are not simply clear."""
     carried: dict[str, Any] = {}
     """Last value of each field that a rule of several fields needs: readings may be partial."""
+    out_of_order: tuple[int, int] | None = None
+    """First and last time of late readings that were judged out of their order and are not in
+    the record as history has them."""
 
 
 Change = Literal["opened", "confirmed", "resolved", "recorded", "annotated", "failed"]

@@ -12,6 +12,7 @@ from alerts.models.notifications import (
 from alerts.models.rules import (
     DryRun,
     EvaluationOwner,
+    LateSpan,
     Rule,
     RuleVersion,
     SilenceWatch,
@@ -30,6 +31,7 @@ __all__ = [
     "DeliveryStatus",
     "DryRun",
     "EvaluationOwner",
+    "LateSpan",
     "Rule",
     "RuleVersion",
     "Severity",

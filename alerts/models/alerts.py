@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -29,7 +30,7 @@ class Alert(TenantOwned):
     """Something is the matter with one vehicle or meter, according to one rule.
 
     `started_at` is where the condition began, `opened_at` the time of the reading that proved
-    it. Rule, subject and `started_at` are its identity: the same readings make it once.
+    it. Rule, subject and `episode_at` are its identity: the same readings make it once.
     """
 
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -47,6 +48,9 @@ class Alert(TenantOwned):
         default=False, help_text="Found by late readings, not confirmed since: nobody was told."
     )
     started_at = models.DateTimeField()
+    episode_at = models.DateTimeField(
+        editable=False, help_text="Where the engine saw it begin, whatever was corrected since."
+    )
     opened_at = models.DateTimeField()
     values = models.JSONField(default=dict, help_text="What the rule saw when it opened.")
     acknowledged_at = models.DateTimeField(null=True, blank=True)
@@ -67,7 +71,7 @@ class Alert(TenantOwned):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["rule", "kind", "subject_id", "started_at"], name="alert_episode_once"
+                fields=["rule", "kind", "subject_id", "episode_at"], name="alert_episode_once"
             ),
             models.UniqueConstraint(
                 fields=["rule", "kind", "subject_id"],
@@ -92,6 +96,10 @@ class Alert(TenantOwned):
 
     def __str__(self) -> str:
         return f"{self.subject_label}: {self.title}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.episode_at = self.episode_at or self.started_at
+        super().save(*args, **kwargs)
 
 
 class AlertTransition(TenantOwned):

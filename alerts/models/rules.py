@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from alerts.engine.spec import RuleSpec, decode_spec
+from telemetry.streams import partition_of
 from tenants.scoping import TenantOwned
 
 
@@ -76,6 +77,35 @@ class SubjectMemory(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}{self.subject_id}"
+
+
+class LateSpan(models.Model):
+    """Readings of a vehicle ("v") or meter ("m") that came late and out of their order: what
+    the record says of that time is to be corrected from history (`alerts.correction`)."""
+
+    pk = models.CompositePrimaryKey("kind", "subject_id")
+    kind = models.CharField(max_length=1)
+    subject_id = models.BigIntegerField()
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    noted_at = models.DateTimeField(help_text="When the first of them was noted.")
+    due_at = models.DateTimeField(db_index=True)
+    additions = models.PositiveIntegerField(
+        default=0, help_text="Tells a correction that more has come while it was at work."
+    )
+    going_on = models.BinaryField(
+        null=True,
+        editable=False,
+        help_text="Episodes that history shows to go on: for the evaluation to take over.",
+    )
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.subject_id} {self.since:%Y-%m-%d %H:%M} to {self.until:%H:%M}"
+
+    @property
+    def partition(self) -> int:
+        """Of the logs, to which its readings belong."""
+        return partition_of("v" if self.kind == "v" else "m", self.subject_id)
 
 
 class EvaluationOwner(models.Model):

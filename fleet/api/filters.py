@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 
 from fleet.models import Device, Fleet, Meter, Vehicle, VehicleKind
+from fleet.tags import LONGEST
 
 
 class ReferencedFilter(filters.FilterSet):  # type: ignore[misc]
@@ -37,9 +38,17 @@ class FleetFilter(ReferencedFilter):
         fields: list[str] = []
 
 
+def _tag_filter() -> Any:
+    def by_tag(queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return queryset.filter(tags__contains=[value])
+
+    return filters.CharFilter(method=by_tag, max_length=LONGEST, label="One of its tags")
+
+
 class VehicleFilter(ReferencedFilter):
     fleet = filters.CharFilter(field_name="fleet__reference", label="Id of the fleet")
     kind = filters.ChoiceFilter(choices=VehicleKind.choices)
+    tag = _tag_filter()
 
     class Meta:
         model = Vehicle
@@ -48,6 +57,7 @@ class VehicleFilter(ReferencedFilter):
 
 class MeterFilter(ReferencedFilter):
     fleet = filters.CharFilter(field_name="fleet__reference", label="Id of the fleet")
+    tag = _tag_filter()
 
     class Meta:
         model = Meter

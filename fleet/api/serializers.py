@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from fleet import tags
 from fleet.models import Device, Fleet, Meter, MeterMapping, Vehicle
 from fleet.models import reference_validator as valid_reference
 from tenants.api.fields import Strict, TenantReference
@@ -20,6 +21,14 @@ class ReferencedSerializer(Strict, serializers.ModelSerializer[Any]):
 
 BASE = ["id", "name", "created_at", "archived_at"]
 READ_ONLY = ["created_at", "archived_at"]
+
+
+class TagsField(serializers.ListField):
+    child = serializers.CharField(max_length=tags.LONGEST)
+
+    def __init__(self, **options: Any) -> None:
+        about = "Words of your own; alert rules can go by them. No commas."
+        super().__init__(max_length=tags.MOST, help_text=about, required=False, **options)
 
 
 class FleetSerializer(ReferencedSerializer):
@@ -36,6 +45,7 @@ class VehicleSerializer(ReferencedSerializer):
     """The VIN goes in and does not come out: `vin_pseudonym` tells two VINs apart."""
 
     fleet = TenantReference(Fleet)
+    tags = TagsField()
     vin = serializers.CharField(
         write_only=True,
         required=False,
@@ -57,6 +67,7 @@ class VehicleSerializer(ReferencedSerializer):
             "plate",
             "battery_capacity_kwh",
             "silent_after_s",
+            "tags",
             "vin",
             "has_vin",
             "vin_pseudonym",
@@ -99,10 +110,11 @@ class RevealedVinSerializer(serializers.Serializer[Any]):
 
 class MeterSerializer(ReferencedSerializer):
     fleet = TenantReference(Fleet)
+    tags = TagsField()
 
     class Meta:
         model = Meter
-        fields = [*BASE, "fleet", "silent_after_s"]
+        fields = [*BASE, "fleet", "silent_after_s", "tags"]
         read_only_fields = READ_ONLY
 
 

@@ -26,7 +26,7 @@ OVERLAP_CONSTRAINT = {"meter_mapping_one_vehicle_at_a_time": OVERLAP}
 
 @transaction.atomic
 def create_meter(*, actor: Actor, reference: str, name: str, fleet: Fleet, **fields: Any) -> Meter:
-    """A new meter; `fields`: silent_after_s."""
+    """A new meter; `fields`: silent_after_s, tags."""
     fleet = rows.open_fleet(fleet, actor=actor)
     values = {"reference": reference, "name": name, "fleet": fleet, **fields}
     return rows.create(Meter, actor=actor, fields=values)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django.utils import timezone
 
 from fleet.models import Fleet, Referenced
+from fleet.tags import checked_tags
 from tenants.actors import Actor
 from tenants.audit import changes_between, record
 from tenants.conflicts import refusing
@@ -36,6 +37,7 @@ def create(
     also: Mapping[str, DomainError] | None = None,
 ) -> R:
     """Insert and record; `also` names further constraints and their refusals."""
+    fields = _with_checked_tags(fields)
     with refusing({**reference_taken(model), **(also or {})}):
         row = model.objects.create(tenant=actor.tenant, **fields)
     shown = {name: (None, value) for name, value in fields.items() if not name.startswith("vin_")}
@@ -68,7 +70,7 @@ def update(
     also: Mapping[str, DomainError] | None = None,
 ) -> dict[str, tuple[Any, Any]]:
     """Write what differs on a locked row and record it; returns those changes."""
-    changes = changes_between(row, fields)
+    changes = changes_between(row, _with_checked_tags(fields))
     if not changes:
         return {}
     for name, (_, value) in changes.items():
@@ -78,6 +80,10 @@ def update(
     shown = {name: pair for name, pair in changes.items() if not name.startswith("vin_")}
     record(actor, f"{row._meta.model_name}.updated", label(row), changes=shown)
     return changes
+
+
+def _with_checked_tags(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**fields, "tags": checked_tags(fields["tags"])} if "tags" in fields else fields
 
 
 def archive(row: Referenced, *, actor: Actor) -> bool:

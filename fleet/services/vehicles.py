@@ -30,7 +30,7 @@ def create_vehicle(
     vin_number: str | None = None,
     **fields: Any,
 ) -> Vehicle:
-    """A new vehicle; `fields`: kind, plate, battery_capacity_kwh, silent_after_s."""
+    """A new vehicle; `fields`: kind, plate, battery_capacity_kwh, silent_after_s, tags."""
     fleet = rows.open_fleet(fleet, actor=actor)
     values = {"reference": reference, "name": name, "fleet": fleet, **fields}
     if vin_number:
@@ -128,15 +128,17 @@ def _number_of(vehicle: Vehicle) -> str:
     return vin.unseal(vehicle.vin_ciphertext, tenant_id=vehicle.tenant_id)
 
 
-def _texts_of(vehicle: Vehicle) -> dict[str, str]:
-    return {"reference": vehicle.reference, "name": vehicle.name, "plate": vehicle.plate}
+def _texts_of(vehicle: Vehicle) -> dict[str, Any]:
+    names = ("reference", "name", "plate", "tags")
+    return {name: getattr(vehicle, name) for name in names}
 
 
 def _keep_out_of(fields: dict[str, Any], vin_number: str) -> None:
     """People like to name vehicles by their VIN; then it would stand in clear after all."""
     number = vin.normalise(vin_number).number
     for name, value in fields.items():
-        if isinstance(value, str) and number in "".join(value.split()).replace("-", "").upper():
+        texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+        if any(number in "".join(text.split()).replace("-", "").upper() for text in texts):
             shown = "id" if name == "reference" else name
             raise DomainError(
                 "vin_in_clear", 422, "The VIN may stand in no field but `vin`.", field=shown

@@ -31,6 +31,7 @@ from django.utils.translation import gettext_lazy as _
 from fleet.models import Device, DeviceCredential, Fleet, Meter, Vehicle, VehicleKind
 from fleet.pages.kinds import DEVICES, FLEETS, METERS, VEHICLES, Kind
 from fleet.spreadsheets import csv_lines, xlsx_file
+from fleet.tags import text_of
 from telemetry.models import DeviceHealth, MeterLatest, VehicleLatest
 from telemetry.status import status_of
 from tenants.models import Scope
@@ -171,7 +172,7 @@ class Vehicles(ThingList):
     )
     export_columns = (
         "id", "name", "fleet", "kind", "plate", "battery_capacity_kwh", "silent_after_s",
-        "last_seen", "archived_at",
+        "tags", "last_seen", "archived_at",
     )  # fmt: skip
 
     def heard(self, rows: QuerySet[Any]) -> Any:
@@ -202,7 +203,8 @@ class Vehicles(ThingList):
     def exported(self, row: Any) -> Sequence[Any]:
         return (
             row.reference, row.name, row.fleet.reference, row.kind, row.plate,
-            row.battery_capacity_kwh, row.silent_after_s, _seen(row), row.archived_at,
+            row.battery_capacity_kwh, row.silent_after_s, text_of(row.tags),
+            _seen(row), row.archived_at,
         )  # fmt: skip
 
 
@@ -218,7 +220,7 @@ class Meters(ThingList):
         Column("power", _("Power"), numeric=True),
         Column("seen", _("Last seen"), "last_seen", is_time=True),
     )
-    export_columns = ("id", "name", "fleet", "silent_after_s", "last_seen", "archived_at")
+    export_columns = ("id", "name", "fleet", "silent_after_s", "tags", "last_seen", "archived_at")
 
     def heard(self, rows: QuerySet[Any]) -> Any:
         return rows.select_related("fleet").annotate(
@@ -236,7 +238,7 @@ class Meters(ThingList):
     def exported(self, row: Any) -> Sequence[Any]:
         return (
             row.reference, row.name, row.fleet.reference, row.silent_after_s,
-            _seen(row), row.archived_at,
+            text_of(row.tags), _seen(row), row.archived_at,
         )  # fmt: skip
 
 

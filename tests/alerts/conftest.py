@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
+
 import msgspec
 import pytest
 from django.utils import timezone
 
-from alerts import evaluation
+from alerts import channels, evaluation
 from alerts.engine.clock import to_us
+from alerts.engine.spec import decode_spec, encode_spec
+from alerts.models import Channel, Rule, RuleVersion
 from fleet.models import Fleet, Vehicle
 from telemetry.records import VehicleReading
 from telemetry.streams import INGRESS, STORED, partition_of, sync_client
 from tenants.actors import Actor
 from tenants.models import Membership, Organisation, Role, User
+from tests.alerts.receivers import Mailbox, Receiver
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +60,59 @@ def fleet(tenant):
 @pytest.fixture
 def vehicle(fleet):
     return make_vehicle(fleet, "V1")
+
+
+@pytest.fixture
+def yard(committed):
+    """A fleet that other processes see too. Nothing of it is in the audit trail, so that it
+    can be taken away again."""
+    slug = f"yard-{secrets.token_hex(4)}"
+    tenant = Organisation.objects.create(name=slug, slug=slug, time_zone="Europe/Berlin")
+    yield Fleet.objects.create(tenant=tenant, reference="yard", name="Yard")
+    committed()
+    Vehicle.objects.for_tenant(tenant).delete()
+    Fleet.objects.for_tenant(tenant).delete()
+    tenant.delete()
+
+
+@pytest.fixture
+def receiver(settings):
+    settings.ALERTS_ALLOW_PRIVATE_WEBHOOKS = True
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mailbox(settings):
+    mailbox = Mailbox()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mailbox.port
+    mailbox.controller.start()
+    yield mailbox
+    mailbox.controller.stop()
+
+
+def make_rule(tenant, name, definition):
+    """A rule without an audit entry: see `yard`."""
+    rule = Rule.objects.create(tenant=tenant, name=name)
+    rule.current = RuleVersion.objects.create(
+        tenant=tenant,
+        rule=rule,
+        number=1,
+        kind=definition["kind"],
+        definition=encode_spec(decode_spec(definition)),
+        created_by="test",
+    )
+    rule.save()
+    return rule
+
+
+def make_hook(tenant, url):
+    """A webhook's channel without an audit entry, told about everything."""
+    channel = Channel(tenant=tenant, name="Hook", kind="webhook", address=url, is_default=True)
+    channels._seal(channel, channels.Sealed(channels.new_signing_secret()))
+    channel.save()
+    return channel
 
 
 def make_vehicle(fleet, reference, **fields):

@@ -18,26 +18,9 @@ from alerts.notifiers import outbound
 from alerts.rules import create_rule
 from tenants.errors import DomainError
 from tests.alerts.conftest import make_vehicle, reading_of, store
-from tests.alerts.receivers import Mailbox, Receiver
+from tests.alerts.receivers import Receiver
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def receiver(settings):
-    settings.ALERTS_ALLOW_PRIVATE_WEBHOOKS = True
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def mailbox(settings):
-    mailbox = Mailbox()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mailbox.port
-    mailbox.controller.start()
-    yield mailbox
-    mailbox.controller.stop()
 
 
 @pytest.fixture

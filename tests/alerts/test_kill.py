@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -11,23 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.db import connection
-from django.utils import timezone
 
-from alerts import channels
 from alerts.engine.clock import from_us
 from alerts.engine.program import advance, compile_program
 from alerts.engine.sensor import Surroundings
-from alerts.engine.spec import decode_spec, encode_spec
 from alerts.engine.state import SubjectState
 from alerts.evaluation import GROUP
-from alerts.models import Alert, AlertTransition, Channel, Delivery, Rule, RuleVersion
-from fleet.models import Fleet, Vehicle
+from alerts.models import AlertTransition
 from telemetry.streams import STORED
-from tenants.models import Organisation
-from tests.alerts.conftest import make_vehicle, reading_of, store
-from tests.alerts.receivers import Receiver
+from tests.alerts.conftest import make_rule, make_vehicle, reading_of, store
 
 pytestmark = pytest.mark.crash
 
@@ -41,40 +33,8 @@ DEFINITION = {
 
 
 @pytest.fixture
-def committed(django_db_setup, django_db_blocker):
-    """Rows that other processes see, taken away again. Not by Django's flush: it would empty
-    the audit trail as well, which its trigger forbids."""
-    tables = ", ".join(model._meta.db_table for model in apps.get_app_config("alerts").get_models())
-    with django_db_blocker.unblock():
-        yield
-        with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {tables}")
-        mine = Organisation.objects.filter(slug__startswith="killed-")
-        Vehicle.unscoped.filter(tenant__in=mine).delete()
-        Fleet.unscoped.filter(tenant__in=mine).delete()
-        mine.delete()
-
-
-@pytest.fixture
-def yard(committed):
-    slug = f"killed-{secrets.token_hex(4)}"
-    tenant = Organisation.objects.create(name=slug, slug=slug)
-    return Fleet.objects.create(tenant=tenant, reference="yard", name="Yard")
-
-
-@pytest.fixture
 def rule(yard):
-    rule = Rule.objects.create(tenant=yard.tenant, name="Speeding")
-    rule.current = RuleVersion.objects.create(
-        tenant=yard.tenant,
-        rule=rule,
-        number=1,
-        kind="threshold",
-        definition=encode_spec(decode_spec(DEFINITION)),
-        created_by="test",
-    )
-    rule.save()
-    return rule
+    return make_rule(yard.tenant, "Speeding", DEFINITION)
 
 
 @pytest.fixture
@@ -161,31 +121,3 @@ def test_it_loses_and_doubles_no_alert_when_evaluations_are_killed(yard, rule, w
 
 
 DELIVER = "from alerts.delivering import deliver_all_due; deliver_all_due(for_seconds=20)"
-
-
-def test_it_sends_again_recognisably_when_a_worker_is_killed_while_sending(yard, worker):
-    with Receiver() as receiver:
-        channel = Channel(tenant=yard.tenant, name="Hook", kind="webhook", address=receiver.url)
-        channels._seal(channel, channels.Sealed(channels.new_signing_secret()))
-        channel.save()
-        payload = {"type": "test", "timestamp": "", "data": {"severity": "low"}}
-        Delivery.objects.create(
-            tenant=yard.tenant,
-            channel=channel,
-            event="test",
-            due_at=timezone.now(),
-            payload=payload,
-        )
-        receiver.mode = "hanging"
-        doomed = worker(DELIVER, ALERTS_ALLOW_PRIVATE_WEBHOOKS="true")
-        wait_until(lambda: receiver.requests)
-        kill(doomed)
-        assert Delivery.unscoped.get().status == "sending"
-        receiver.mode = "ok"
-        # The claim runs out by itself, after a minute.
-        Delivery.unscoped.update(claimed_until=timezone.now())
-        worker(DELIVER, ALERTS_ALLOW_PRIVATE_WEBHOOKS="true").wait(60)
-        assert Delivery.unscoped.get().status == "sent"
-        assert len(receiver.requests) == 2
-        assert len({headers["webhook-id"] for _, headers, _ in receiver.requests}) == 1
-        assert Alert.unscoped.count() == 0

@@ -149,6 +149,18 @@ def workbook(*rows: list[Any]) -> bytes:
     return target.getvalue()
 
 
+def test_it_takes_tags_parted_by_commas(company: Company) -> None:
+    tagged = 'id,name,fleet,tags\nV1,First,F1,"night, cold"\nV2,Second,F1,\n'
+    preview = upload(company, tagged)
+    assert preview.context["plan"].changes == preview.context["plan"].creates == 1
+    confirm(company, preview)
+    company.vehicle.refresh_from_db()
+    assert company.vehicle.tags == ["cold", "night"]
+    assert upload(company, tagged).context["plan"].unchanged == 2
+    too_long = upload(company, f"id,name,fleet,tags\nV1,First,F1,{'x' * 41}\n")
+    assert "tags" in dict(too_long.context["bad"][0].errors)
+
+
 def test_it_reads_whole_numbers_of_a_workbook_as_they_look(company: Company) -> None:
     content = workbook(["Id", "Name", "Fleet", "Silent after s"], [42, "Van", "F1", 600])
     assert read_table("x.xlsx", content) == [

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from alerts.demo import ensure_alerts
+from alerts.staff import ensure_staff
 from telemetry.demo import people, things
 from telemetry.simulator import roster
 from tenants.actors import Actor
@@ -26,6 +28,8 @@ class Command(BaseCommand):
         wanted = max(0, options["vehicles"])
         meters = options["meters"] if options["meters"] is not None else max(4, wanted // 4)
         things.ensure_things(actor, vehicles=wanted, meters=meters)
+        ensure_alerts(actor)
+        ensure_staff()
         token = roster.api_token(actor, roster.Secrets())
         for email, role in people.logins():
             self.stdout.write(f"  {email:<28} {password}   {role}")
