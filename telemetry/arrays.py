@@ -6,7 +6,7 @@ them are one `frombuffer`, not a million Python objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -55,6 +55,13 @@ class Rows:
             {name: column[-1:] for name, column in self.values.items()},
         )
 
+    def where(self, kept: NDArray[np.bool_]) -> Rows:
+        return Rows(
+            self.time[kept],
+            self.received[kept],
+            {name: column[kept] for name, column in self.values.items()},
+        )
+
     def after(self, before: Rows) -> Rows:
         return Rows(
             np.concatenate((before.time, self.time)),
@@ -66,11 +73,17 @@ class Rows:
         )
 
 
-def pages(vehicle_id: int, *, start: datetime, end: datetime) -> Iterator[Rows]:
-    """Readings with start <= time < end, in pages of up to `PAGE`."""
+def pages(
+    vehicle_id: int, *, start: datetime, end: datetime, reported: Iterable[str] = tuple(COLUMNS)
+) -> Iterator[Rows]:
+    """Readings with start <= time < end, in pages of up to `PAGE`.
+
+    Only the `reported` columns are read, which is what takes the time; others are NaN.
+    """
+    read = tuple(name for name in COLUMNS if name in set(reported))
     after = (start - timedelta(microseconds=1), 2**31 - 1)
     while True:
-        rows, last_id = _page(vehicle_id, after, end)
+        rows, last_id = _page(vehicle_id, after, end, read)
         if len(rows):
             yield rows
         if len(rows) < PAGE:
@@ -78,11 +91,13 @@ def pages(vehicle_id: int, *, start: datetime, end: datetime) -> Iterator[Rows]:
         after = (moment(int(rows.time[-1])), last_id)
 
 
-def _page(vehicle_id: int, after: tuple[datetime, int], end: datetime) -> tuple[Rows, int]:
-    values = ", ".join(_selected(field) for field in COLUMNS.values())
+def _page(
+    vehicle_id: int, after: tuple[datetime, int], end: datetime, read: tuple[str, ...]
+) -> tuple[Rows, int]:
+    values = "".join(f" {_selected(COLUMNS[name])}," for name in read)
     # Only the time is bounded by a constant from both sides: chunks are excluded by it.
     sql = (
-        f"COPY (SELECT time, received_at, reading_id::bigint, {values},"  # noqa: S608
+        f"COPY (SELECT time, received_at, reading_id::bigint,{values}"  # noqa: S608
         " coalesce(cardinality(alarms), 0)::float8, coalesce(cardinality(invalid), 0)::float8"
         " FROM telemetry_vehicle_reading"
         " WHERE vehicle_id = %s AND time >= %s AND time < %s AND (time, reading_id) > (%s, %s)"
@@ -93,7 +108,7 @@ def _page(vehicle_id: int, after: tuple[datetime, int], end: datetime) -> tuple[
         own = cast("psycopg.Cursor[Any]", cursor.cursor)
         with own.copy(sql, [vehicle_id, after[0], end, *after]) as copied:
             data = b"".join(bytes(part) for part in copied)
-    return _decoded(data)
+    return _decoded(data, read)
 
 
 def _selected(field: Field) -> str:
@@ -102,25 +117,25 @@ def _selected(field: Field) -> str:
     return f"coalesce({field.name}::float8, 'NaN')"
 
 
-def _row_type() -> np.dtype[Any]:
-    names = ("time", "received", "reading_id", *COLUMNS, *_FLAGS)
+def _row_type(read: tuple[str, ...]) -> np.dtype[Any]:
+    names = ("time", "received", "reading_id", *read, *_FLAGS)
     parts: list[tuple[str, str]] = [("n", ">i2")]
     for at, name in enumerate(names):
         parts += [(f"{name}_length", ">i4"), (name, ">i8" if at < 3 else ">f8")]
     return np.dtype(parts)
 
 
-_ROW: Final = _row_type()
-
-
-def _decoded(data: bytes) -> tuple[Rows, int]:
+def _decoded(data: bytes, read: tuple[str, ...]) -> tuple[Rows, int]:
+    row = _row_type(read)
     # Behind the last row stands a trailer of two bytes.
-    count = (len(data) - _HEADER - 2) // _ROW.itemsize
-    raw = np.frombuffer(data, dtype=_ROW, count=count, offset=_HEADER)
+    count = (len(data) - _HEADER - 2) // row.itemsize
+    raw = np.frombuffer(data, dtype=row, count=count, offset=_HEADER)
+    values = dict.fromkeys(COLUMNS, np.full(count, np.nan))
+    values |= {name: raw[name].astype(np.float64) for name in (*read, *_FLAGS)}
     rows = Rows(
         raw["time"].astype(np.int64) + _POSTGRES_EPOCH_US,
         raw["received"].astype(np.int64) + _POSTGRES_EPOCH_US,
-        {name: raw[name].astype(np.float64) for name in (*COLUMNS, *_FLAGS)},
+        values,
     )
     return rows, int(raw["reading_id"][-1]) if count else 0
 
