@@ -17,7 +17,8 @@ REASONS: Final = {
     "future_time": _("Time in the future"),
     "unsupported_schema": _("Unknown version"),
     "too_large": _("Too large"),
-    "unknown_subject": _("Unknown vehicle or meter"),
+    "unknown_vehicle": _("Unknown vehicle"),
+    "unknown_meter": _("Unknown meter"),
     "not_storable": _("Could not be stored"),
 }
 SHOWN_BYTES: Final = 4096

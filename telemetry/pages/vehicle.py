@@ -80,6 +80,7 @@ class Overview(VehiclePage):
             "data": f"{self.request.path}recording",
             "query": period.query,
             "live": period.is_live,
+            "fits": not self.request.GET,
             "at": microseconds(at) // 1000 if at else None,
             "imperial": self.tenant.units == Units.IMPERIAL,
             "shown": SHOWN_AT_FIRST,
