@@ -40,9 +40,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vehicles/<str:vehicle_id>/dark", devices.WhyDark.as_view(), name="vehicle-dark"),
     path("vehicles/<str:vehicle_id>/", vehicle.Overview.as_view(), name="vehicle"),
     path(
-        "vehicles/<str:vehicle_id>/recording", recording.Recording.as_view(), name="vehicle-recording"
+        "vehicles/<str:vehicle_id>/recording",
+        recording.Recording.as_view(),
+        name="vehicle-recording",
     ),
-    path("vehicles/<str:vehicle_id>/readings", readings.Readings.as_view(), name="vehicle-readings"),
+    path(
+        "vehicles/<str:vehicle_id>/readings",
+        readings.Readings.as_view(),
+        name="vehicle-readings",
+    ),
     path("vehicles/<str:vehicle_id>/vin", vehicle.RevealVin.as_view(), name="vehicle-vin"),
     *(
         path(

@@ -110,9 +110,7 @@ def _journey(vehicle: Vehicle, state: VehicleLatest | None, period: Period) -> J
     )
     # The latest state holds the last value of every field: what it lacks was never sent.
     reported = [name for name in arrays.COLUMNS if state is None or _is_told(state, name)]
-    for page in arrays.pages(
-        vehicle.pk, start=period.start, end=period.end, reported=reported
-    ):
+    for page in arrays.pages(vehicle.pk, start=period.start, end=period.end, reported=reported):
         journey.add(page)
     journey.close(microseconds(timezone.now()))
     return journey

@@ -62,9 +62,7 @@ def strangers(rows: QuerySet[QuarantinedFrame]) -> list[Stranger]:
         kind, names = _NAMES[RefusalCode(frame.code)]
         reference = _named(bytes(frame.raw), names)
         if reference:
-            one = found.setdefault(
-                (kind, reference), Stranger(kind, reference, frame.received_at)
-            )
+            one = found.setdefault((kind, reference), Stranger(kind, reference, frame.received_at))
             one.n += 1
             one.frames.append(frame.log_id)
     return list(found.values())

@@ -116,8 +116,8 @@ def heading_of(
         "rule": rule(),
         "period": period,
         "picked": {
-            "day": f"{start:%Y-%m-%d}", "words": f"{start.day} {start:%b %Y}", "start": f"{start:%Y-%m-%dT%H:%M}",
-            "end": f"{end:%Y-%m-%dT%H:%M}",
+            "day": f"{start:%Y-%m-%d}", "words": f"{start.day} {start:%b %Y}",
+            "start": f"{start:%Y-%m-%dT%H:%M}", "end": f"{end:%Y-%m-%dT%H:%M}",
         },
         "days": _neighbours(period, zone),
         "last_day": f"{state.time.astimezone(zone):%Y-%m-%d}" if state else "",

@@ -245,9 +245,7 @@ def test_stops_and_what_late_readings_changed_are_the_same_in_one_page_or_in_man
     lags = np.where((np.arange(n) > 150) & (np.arange(n) < 220), 900 * SECOND, SECOND).tolist()
     times = list(range(0, n * 10, 10))
     whole = rows(times, lag=lags, **values)
-    cuts = [
-        whole.where((np.arange(n) >= at) & (np.arange(n) < at + 33)) for at in range(0, n, 33)
-    ]
+    cuts = [whole.where((np.arange(n) >= at) & (np.arange(n) < at + 33)) for at in range(0, n, 33)]
     one = journey(whole, seconds=n * 10)
     many = journey(*cuts, seconds=n * 10)
     assert one.stops and many.stops == one.stops
