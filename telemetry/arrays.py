@@ -1,12 +1,13 @@
 """A vehicle's history as arrays: what charts and summaries are computed from.
 
-Rows come by binary COPY with every column eight bytes wide, so that a hundred thousand of
-them are one `frombuffer`, not a million Python objects.
+A page comes as one row by binary COPY: each column is the bytes of all its numbers, eight
+each, so that a hundred thousand readings are one message and one `frombuffer` a column. Sent
+as rows they would be a hundred thousand messages, which takes longer than to read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -55,6 +56,13 @@ class Rows:
             {name: column[-1:] for name, column in self.values.items()},
         )
 
+    def where(self, kept: NDArray[np.bool_]) -> Rows:
+        return Rows(
+            self.time[kept],
+            self.received[kept],
+            {name: column[kept] for name, column in self.values.items()},
+        )
+
     def after(self, before: Rows) -> Rows:
         return Rows(
             np.concatenate((before.time, self.time)),
@@ -66,11 +74,17 @@ class Rows:
         )
 
 
-def pages(vehicle_id: int, *, start: datetime, end: datetime) -> Iterator[Rows]:
-    """Readings with start <= time < end, in pages of up to `PAGE`."""
+def pages(
+    vehicle_id: int, *, start: datetime, end: datetime, reported: Iterable[str] = tuple(COLUMNS)
+) -> Iterator[Rows]:
+    """Readings with start <= time < end, in pages of up to `PAGE`.
+
+    Only the `reported` columns are read, which is what takes the time; others are NaN.
+    """
+    read = tuple(name for name in COLUMNS if name in set(reported))
     after = (start - timedelta(microseconds=1), 2**31 - 1)
     while True:
-        rows, last_id = _page(vehicle_id, after, end)
+        rows, last_id = _page(vehicle_id, after, end, read)
         if len(rows):
             yield rows
         if len(rows) < PAGE:
@@ -78,22 +92,30 @@ def pages(vehicle_id: int, *, start: datetime, end: datetime) -> Iterator[Rows]:
         after = (moment(int(rows.time[-1])), last_id)
 
 
-def _page(vehicle_id: int, after: tuple[datetime, int], end: datetime) -> tuple[Rows, int]:
-    values = ", ".join(_selected(field) for field in COLUMNS.values())
+def _page(
+    vehicle_id: int, after: tuple[datetime, int], end: datetime, read: tuple[str, ...]
+) -> tuple[Rows, int]:
+    numbers = "".join(f", {_selected(COLUMNS[name])} AS {name}" for name in read)
     # Only the time is bounded by a constant from both sides: chunks are excluded by it.
-    sql = (
-        f"COPY (SELECT time, received_at, reading_id::bigint, {values},"  # noqa: S608
-        " coalesce(cardinality(alarms), 0)::float8, coalesce(cardinality(invalid), 0)::float8"
+    page = (
+        f"SELECT time, received_at, reading_id{numbers},"  # noqa: S608
+        " coalesce(cardinality(alarms), 0)::float8 AS alarm_count,"
+        " coalesce(cardinality(invalid), 0)::float8 AS invalid_count"
         " FROM telemetry_vehicle_reading"
         " WHERE vehicle_id = %s AND time >= %s AND time < %s AND (time, reading_id) > (%s, %s)"
-        f" ORDER BY time, reading_id LIMIT {PAGE}) TO STDOUT (FORMAT BINARY)"
+        f" ORDER BY time, reading_id LIMIT {PAGE}"
     )
+    columns = ["timestamptz_send(time)", "timestamptz_send(received_at)"]
+    columns += [f"float8send({name})" for name in (*read, *_FLAGS)]
+    packed = ", ".join(f"string_agg({column}, '')" for column in columns)
+    last = "(array_agg(reading_id))[count(*)]::int8"
+    sql = f"COPY (SELECT {packed}, {last} FROM ({page}) page) TO STDOUT (FORMAT BINARY)"  # noqa: S608
     with connection.cursor() as cursor:
         # psycopg's own: Django's wrapper for debugging hands no parameters on.
         own = cast("psycopg.Cursor[Any]", cursor.cursor)
         with own.copy(sql, [vehicle_id, after[0], end, *after]) as copied:
             data = b"".join(bytes(part) for part in copied)
-    return _decoded(data)
+    return _decoded(data, read)
 
 
 def _selected(field: Field) -> str:
@@ -102,27 +124,29 @@ def _selected(field: Field) -> str:
     return f"coalesce({field.name}::float8, 'NaN')"
 
 
-def _row_type() -> np.dtype[Any]:
-    names = ("time", "received", "reading_id", *COLUMNS, *_FLAGS)
-    parts: list[tuple[str, str]] = [("n", ">i2")]
-    for at, name in enumerate(names):
-        parts += [(f"{name}_length", ">i4"), (name, ">i8" if at < 3 else ">f8")]
-    return np.dtype(parts)
-
-
-_ROW: Final = _row_type()
-
-
-def _decoded(data: bytes) -> tuple[Rows, int]:
-    # Behind the last row stands a trailer of two bytes.
-    count = (len(data) - _HEADER - 2) // _ROW.itemsize
-    raw = np.frombuffer(data, dtype=_ROW, count=count, offset=_HEADER)
+def _decoded(data: bytes, read: tuple[str, ...]) -> tuple[Rows, int]:
+    time, received, *numbers, last = _fields_of_the_row(data)
+    values = dict.fromkeys(COLUMNS, np.full(len(time) // 8, np.nan))
+    values |= {
+        name: np.frombuffer(column, ">f8").astype(np.float64)
+        for name, column in zip((*read, *_FLAGS), numbers, strict=True)
+    }
     rows = Rows(
-        raw["time"].astype(np.int64) + _POSTGRES_EPOCH_US,
-        raw["received"].astype(np.int64) + _POSTGRES_EPOCH_US,
-        {name: raw[name].astype(np.float64) for name in (*COLUMNS, *_FLAGS)},
+        np.frombuffer(time, ">i8").astype(np.int64) + _POSTGRES_EPOCH_US,
+        np.frombuffer(received, ">i8").astype(np.int64) + _POSTGRES_EPOCH_US,
+        values,
     )
-    return rows, int(raw["reading_id"][-1]) if count else 0
+    return rows, int.from_bytes(last, "big", signed=True)
+
+
+def _fields_of_the_row(data: bytes) -> Iterator[bytes]:
+    """Each with its length before it; a length of -1 is NULL: there were no readings."""
+    at = _HEADER + 2
+    while at < len(data) - 2:
+        length = int.from_bytes(data[at : at + 4], "big", signed=True)
+        at += 4
+        yield data[at : at + max(length, 0)]
+        at += max(length, 0)
 
 
 def microseconds(time: datetime) -> int:

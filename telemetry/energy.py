@@ -149,7 +149,7 @@ def _part(
 def _sums(
     vehicle_ids: Sequence[int], meter_ids: Sequence[int], low: datetime, high: datetime
 ) -> dict[str, list[tuple[Any, ...]]]:
-    """Four queries, each over one week of the roll-ups."""
+    """Three queries, each over one week of the roll-ups."""
     vehicles = [list(vehicle_ids), low, high]
     meters = [list(meter_ids), low, high]
     of_vehicles = (
@@ -159,17 +159,16 @@ def _sums(
         " FROM telemetry_meter_hour h {} WHERE h.meter_id = ANY(%s)"
         " AND h.hour >= %s AND h.hour < %s"
     )
+    # By vehicle and by hour in one scan: a row has one of the two.
+    both = _rows(
+        "SELECT vehicle_id, hour, sum(energy_dc_kwh_sum), min(odometer_km_min),"
+        f" max(odometer_km_max), sum({_KM}){of_vehicles}"
+        " GROUP BY GROUPING SETS ((vehicle_id), (hour))",
+        vehicles,
+    )
     return {
-        "vehicles": _rows(
-            "SELECT vehicle_id, sum(energy_dc_kwh_sum), min(odometer_km_min),"
-            f" max(odometer_km_max), sum({_KM}){of_vehicles} GROUP BY vehicle_id",
-            vehicles,
-        ),
-        "hours": _rows(
-            f"SELECT hour, sum({_KM}), coalesce(sum(energy_dc_kwh_sum), 0)::float8"
-            f"{of_vehicles} GROUP BY hour",
-            vehicles,
-        ),
+        "vehicles": [(row[0], *row[2:]) for row in both if row[0] is not None],
+        "hours": [(row[1], row[5], float(row[2] or 0)) for row in both if row[1] is not None],
         "meter_hours": _rows(
             "SELECT h.hour, sum(energy_ac_kwh_sum)" + of_meters.format("") + " GROUP BY h.hour",
             meters,

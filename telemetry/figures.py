@@ -176,16 +176,28 @@ def _subscribed(groups: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Queue:
+    """Tasks that wait for a worker of this queue."""
+
     name: str
     waiting: int
-    running: int
 
 
-def celery_queues() -> list[Queue]:
-    """Tasks that wait, and those a worker has taken and not finished. Raises RedisError."""
+def celery_queues() -> tuple[list[Queue], int]:
+    """What waits in each queue, and how many tasks workers have taken and not finished.
+
+    Raises RedisError.
+    """
     prefix = f"{settings.REDIS_PREFIX}:celery:"
     client: Any = sync_client()
-    return [Queue("celery", client.llen(f"{prefix}celery"), client.hlen(f"{prefix}unacked"))]
+    queues = [Queue(name, client.llen(f"{prefix}{name}")) for name in _queue_names()]
+    return queues, client.hlen(f"{prefix}unacked")
+
+
+def _queue_names() -> list[str]:
+    """The usual queue, and those that scheduled tasks are sent to."""
+    schedule = settings.CELERY_BEAT_SCHEDULE.values()
+    named = {task.get("options", {}).get("queue", "celery") for task in schedule}
+    return sorted({"celery", *named})
 
 
 @dataclass(frozen=True)
@@ -253,11 +265,12 @@ class Pipeline:
     logs: list[LogState]
     sockets: Sockets
     queues: list[Queue]
+    tasks_taken: int
 
 
 def pipeline(tenant_id: int | None, now: datetime) -> Pipeline | None:
     try:
-        return Pipeline(logs(now), sockets(tenant_id), celery_queues())
+        return Pipeline(logs(now), sockets(tenant_id), *celery_queues())
     except (RedisError, OSError):
         # The page must come up above all when something is down.
         log.warning("pipeline_unknown", exc_info=True)

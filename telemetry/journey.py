@@ -6,6 +6,7 @@ many readings there are. Pure: time is passed in.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from telemetry import sampling
 from telemetry.arrays import PAGE, Floats, Rows, Times
+from telemetry.journey_parts import Charge, Gap, Span, State, Stop
 from telemetry.journey_totals import Totals, filled
 from telemetry.status import MOVING_FROM_KMH, Status
 from telemetry.storage.rollups import LATE
@@ -31,43 +33,7 @@ PLACES: Final = 3000
 """About how many positions are kept of the way."""
 MOST_SPANS: Final = 400
 STOP_US: Final = 300_000_000
-"""A stop this long ends a trip; microseconds."""
-
-
-@dataclass
-class Span:
-    """Something that held for a while; times in microseconds."""
-
-    start: int
-    end: int
-    count: int = 0
-    most: int = 0
-
-
-@dataclass
-class Gap(Span):
-    """Silence. What the last reading before it said; None: nothing."""
-
-    was_moving: bool | None = None
-    ignition: bool | None = None
-    is_open: bool = False
-    """At the edge of what was asked for, not between two readings."""
-
-
-@dataclass
-class State:
-    start: int
-    end: int
-    status: Status
-
-
-@dataclass
-class Charge:
-    start: int
-    soc: float | None
-    kwh_millionths: int = 0
-    end: int | None = None
-    soc_end: float | None = None
+"""Standing for less is traffic, not a stop; microseconds."""
 
 
 @dataclass
@@ -82,14 +48,20 @@ class Journey:
     gaps: list[Gap] = field(default_factory=list)
     late: list[Span] = field(default_factory=list)
     invalid: list[Span] = field(default_factory=list)
+    late_readings: int = 0
     alarms: int = 0
     states: list[State] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
+    punctual: Totals | None = None
+    """What they were before late readings came; None: none did."""
     first: int | None = None
     _samples: dict[str, list[tuple[Times, Floats]]] = field(default_factory=dict)
     _places: list[tuple[Times, Floats, Floats]] = field(default_factory=list)
     _before: Rows | None = None
+    _punctual_before: Rows | None = None
+    _standing: Stop | None = None
 
     def add(self, page: Rows) -> None:
         """Take the next page in."""
@@ -98,16 +70,36 @@ class Journey:
         self.readings += len(page)
         self.alarms += int(np.count_nonzero(page.values["alarm_count"]))
         self._sample(page)
-        _mark(self.late, page, page.received - page.time > LATE, self.gap_us)
+        late = page.received - page.time > LATE
+        self.late_readings += int(np.count_nonzero(late))
+        _mark(self.late, page, late, self.gap_us)
         _mark(self.invalid, page, page.values["invalid_count"] > 0, self.gap_us)
         rows = page if self._before is None else page.after(self._before)
         known = filled(rows)
         self._find_gaps(known)
+        self._add_punctual(page, late)
         self.totals.add(known, rows, self.gap_us, fresh_from=len(rows) - len(page))
         self._follow(known, page)
         if self.first is None:
             self.first = int(page.time[0])
         self._before = known.last
+        if self.punctual is None:
+            self._punctual_before = self._before
+
+    def _add_punctual(self, page: Rows, late: NDArray[np.bool_]) -> None:
+        """The totals again without what came late, from the first late reading on."""
+        if self.punctual is None:
+            if not late.any():
+                return
+            self.punctual = copy(self.totals)
+        page = page.where(~late)
+        if not len(page):
+            return
+        before = self._punctual_before
+        rows = page if before is None else page.after(before)
+        known = filled(rows)
+        self.punctual.add(known, rows, self.gap_us, fresh_from=len(rows) - len(page))
+        self._punctual_before = known.last
 
     def close(self, now: int) -> None:
         """All pages are in: what is silent at the edges is a gap as well."""
@@ -120,6 +112,9 @@ class Journey:
         if self.first - self.start > self.gap_us:
             self.gaps.insert(0, Gap(self.start, self.first, is_open=True))
         last = int(self._before.time[0])
+        if self._standing is not None:
+            self._standing.is_cut = True
+            self._stood_until(until if until - last > self.gap_us else last)
         if until - last > self.gap_us:
             self.gaps.append(_gap_after(self._before, 0, until, is_open=True))
 
@@ -170,6 +165,7 @@ class Journey:
     def _follow(self, known: Rows, page: Rows) -> None:
         """States and charging sessions, from change to change."""
         codes = _states(known)
+        self._stand(known, codes == _MOVING)
         changes = np.nonzero(np.diff(codes))[0] + 1
         edges = [0, *changes.tolist(), len(codes)]
         smallest = (self.end - self.start) // 1500
@@ -187,6 +183,24 @@ class Journey:
             self.charges[-1].soc_end = _number(known.values["soc_pct"][-1])
         for charge in self.charges:
             self._fed(charge, page)
+
+    def _stand(self, known: Rows, moving: NDArray[np.bool_]) -> None:
+        """Stops, from the reading that stands to the next one that moves."""
+        changes = np.nonzero(np.diff(moving))[0] + 1
+        for at in [0, *changes.tolist()]:
+            time = int(known.time[at])
+            if moving[at]:
+                self._stood_until(time)
+            elif self._standing is None:
+                lon, lat = (_number(known.values[name][at]) for name in ("lon", "lat"))
+                cut = self._before is None and at == 0
+                self._standing = Stop(time, time, lon, lat, is_cut=cut)
+
+    def _stood_until(self, time: int) -> None:
+        stop, self._standing = self._standing, None
+        if stop is not None and time - stop.start >= STOP_US and len(self.stops) < MOST_SPANS:
+            stop.end = time
+            self.stops.append(stop)
 
     def _session(self, known: Rows, status: Status, start: int, at: int) -> None:
         running = self.charges[-1] if self.charges and self.charges[-1].end is None else None
@@ -207,6 +221,7 @@ class Journey:
 
 
 _STATES: Final = (Status.PARKED, Status.IDLE, Status.CHARGING, Status.MOVING)
+_MOVING: Final = _STATES.index(Status.MOVING)
 
 
 def _states(known: Rows) -> NDArray[np.int8]:

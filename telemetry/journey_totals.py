@@ -61,6 +61,10 @@ class Totals:
             return self.soc_spent_pct / 100 * float(capacity_kwh), True
         return None, False
 
+    def per_100_km(self, kwh: float | None) -> float | None:
+        """Of less than a kilometre no rate is told."""
+        return kwh / self.distance_km * 100 if kwh is not None and self.distance_km >= 1 else None
+
     def add(self, known: Rows, sent: Rows, gap_us: int, *, fresh_from: int) -> None:
         """`known`: with the last value of every field carried on; `sent`: as it came.
 

@@ -18,7 +18,8 @@ from fleet.models import Vehicle
 from fleet.selectors import devices_of
 from telemetry.arrays import microseconds, moment
 from telemetry.frames import reason as refusal_reason
-from telemetry.journey import Charge, Gap, Journey, Span
+from telemetry.journey import Journey
+from telemetry.journey_parts import Charge, Gap, Span, Stop
 from telemetry.models import QuarantinedFrame, VehicleReadingRow
 
 MOST_REFUSALS: Final = 2000
@@ -36,11 +37,20 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A threshold that an event is about: a line across the chart of `field`."""
+
+    field: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Event:
     time: datetime
     text: str
     tag: str = ""
     tone: Tone = Tone.PLAIN
+    limits: tuple[Limit, ...] = ()
 
 
 def reasons(vehicle_id: int, gaps: Sequence[Gap]) -> list[str]:
@@ -86,6 +96,8 @@ def events(vehicle: Vehicle, journey: Journey, why: Sequence[str]) -> list[Event
     found = [event for charge in journey.charges for event in _charging(charge)]
     found += [_silence(gap, text) for gap, text in zip(journey.gaps, why, strict=True)]
     found += [_lateness(span) for span in journey.late]
+    longest = sorted(journey.stops, key=lambda stop: stop.length, reverse=True)
+    found += [_stop(stop) for stop in longest[:MOST_REMARKS]]
     if journey.invalid:
         found += _invalid(vehicle_id, journey)
     if journey.alarms:
@@ -113,8 +125,13 @@ def _charging(charge: Charge) -> list[Event]:
 
 
 def _silence(gap: Gap, why: str) -> Event:
-    text = _("Silent for %(time)s: %(why)s") % {"time": _long(gap.end - gap.start), "why": why}
+    text = _("Silent for %(time)s: %(why)s") % {"time": long_words(gap.end - gap.start), "why": why}
     return Event(moment(gap.start), text, _("Gap"), Tone.PLAIN)
+
+
+def _stop(stop: Stop) -> Event:
+    words = _("Stood for at least %(time)s") if stop.is_cut else _("Stood for %(time)s")
+    return Event(moment(stop.start), words % {"time": long_words(stop.length)}, _("Stop"))
 
 
 def _lateness(span: Span) -> Event:
@@ -122,11 +139,11 @@ def _lateness(span: Span) -> Event:
         "%(n)d reading arrived up to %(lag)s late, history corrected",
         "%(n)d readings arrived up to %(lag)s late, history corrected",
         span.count,
-    ) % {"n": span.count, "lag": _long(span.most)}
+    ) % {"n": span.count, "lag": long_words(span.most)}
     return Event(moment(span.start), text, _("Late"), Tone.LATE)
 
 
-def _long(time_us: int) -> str:
+def long_words(time_us: int) -> str:
     """A length of time in whole units."""
     minutes = max(round(time_us / 60_000_000), 1)
     if minutes < 120:

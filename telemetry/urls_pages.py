@@ -12,6 +12,8 @@ from telemetry.pages import (
     meters,
     operations,
     quality,
+    readings,
+    recording,
     start,
     vehicle,
 )
@@ -38,14 +40,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vehicles/<str:vehicle_id>/dark", devices.WhyDark.as_view(), name="vehicle-dark"),
     path("vehicles/<str:vehicle_id>/", vehicle.Overview.as_view(), name="vehicle"),
     path(
-        "vehicles/<str:vehicle_id>/recording", vehicle.Recording.as_view(), name="vehicle-recording"
+        "vehicles/<str:vehicle_id>/recording",
+        recording.Recording.as_view(),
+        name="vehicle-recording",
     ),
-    path("vehicles/<str:vehicle_id>/readings", vehicle.Readings.as_view(), name="vehicle-readings"),
+    path(
+        "vehicles/<str:vehicle_id>/readings",
+        readings.Readings.as_view(),
+        name="vehicle-readings",
+    ),
     path("vehicles/<str:vehicle_id>/vin", vehicle.RevealVin.as_view(), name="vehicle-vin"),
     *(
         path(
             f"vehicles/<str:vehicle_id>/export.{kind}",
-            vehicle.Export.as_view(),
+            readings.Export.as_view(),
             {"kind": kind},
             name=f"vehicle-{kind}",
         )

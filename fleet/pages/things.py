@@ -40,8 +40,9 @@ class NewThing(ThingPage):
     template_name = "things/form.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        # A list filtered by a fleet hands it on.
-        return self._form({"fleet": request.GET.get("fleet", "")})
+        # A list filtered by a fleet hands it on; refused readings name whom they lack.
+        asked = {"fleet": request.GET.get("fleet", ""), "reference": request.GET.get("id", "")}
+        return self._form({name: value[:64] for name, value in asked.items()})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         assert self.kind.form is not None and self.kind.create is not None  # noqa: S101

@@ -1,5 +1,6 @@
 // How long readings take from their arrival to this screen: measured here, on the live socket.
 import { LiveSocket } from "outrider/live/socket";
+import { gettext, interpolate } from "outrider/words";
 
 const KEPT = 500;
 const delays = [];
@@ -26,6 +27,6 @@ function show() {
   const sorted = delays.toSorted((a, b) => a - b);
   const at = (share) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]);
   const rest = document.createElement("small");
-  rest.textContent = `ms · p99 ${at(0.99)} ms`;
+  rest.textContent = interpolate(gettext("ms · p99 %(n)s ms"), { n: at(0.99) });
   box.replaceChildren(`${at(0.5)} `, rest);
 }

@@ -17,8 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from fleet.models import Device
-from telemetry.frames import readable, reason
+from telemetry.frames import hex_dump, readable, reason
 from telemetry.models import QuarantinedFrame
+from telemetry.pages.period import moment_of
+from telemetry.pages.refusals import faults, strangers
 from telemetry.quarantine import ACCEPTED, replay
 from tenants.audit import record
 from tenants.errors import DomainError
@@ -33,6 +35,9 @@ PERIODS = {
     "90d": (timedelta(days=90), gettext_lazy("90 days")),
 }
 TOP_DEVICES = 8
+HOURLY = timedelta(hours=49)
+"""Up to here a bar is an hour, beyond it a day."""
+SHOWN_BYTES = 1024
 MOST_REPLAYED = 200
 COLUMNS = (
     Column("time", gettext_lazy("Received"), "received_at", is_time=True),
@@ -52,11 +57,9 @@ class Quality(MemberPage):
     template_name = "things/quality.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        period = request.GET.get("period", "")
-        period = period if period in PERIODS else "7d"
-        since = timezone.now() - PERIODS[period][0]
+        period, since, until = self._span()
         everything = QuarantinedFrame.objects.filter(
-            tenant_id=self.tenant.pk, received_at__gte=since
+            tenant_id=self.tenant.pk, received_at__gte=since, received_at__lt=until
         )
         rows, device = self._narrowed(everything)
         table = page_of(rows, columns=COLUMNS, query=request.GET, default="-time", tie="log_id")
@@ -71,13 +74,37 @@ class Quality(MemberPage):
                 "reasons": reasons,
                 "total": sum(each["n"] for each in reasons),
                 "devices": self._devices(everything),
-                "bars": self._bars(rows, since, hourly=period == "24h"),
+                "faults": faults(rows, self.tenant),
+                "strangers": strangers(everything),
+                "bars": self._bars(rows, since, until, hourly=until - since <= HOURLY),
+                "since": since,
+                "until": until,
+                "wall": {
+                    name: f"{at.astimezone(self.zone):%Y-%m-%dT%H:%M}"
+                    for name, at in (("since", since), ("until", until))
+                },
                 "query": request.GET,
                 "device": device,
                 "can_replay": Scope.FLEET_WRITE in self.actor.scopes,
-                "filtered": any(request.GET.get(name) for name in ("code", "device")),
+                "filtered": any(request.GET.get(name) for name in ("code", "device", "field")),
             }
         )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.tenant.time_zone)
+
+    def _span(self) -> tuple[str, datetime, datetime]:
+        """A named period that ends now, or one that was picked, of at most the longest."""
+        now = timezone.now()
+        start = moment_of(self.request.GET.get("from", ""), self.zone)
+        end = moment_of(self.request.GET.get("to", ""), self.zone) or now
+        if start is not None and start < min(end, now):
+            end = min(end, now)
+            return "", max(start, end - PERIODS["90d"][0]), end
+        name = self.request.GET.get("period", "")
+        name = name if name in PERIODS else "7d"
+        return name, now - PERIODS[name][0], now + timedelta(seconds=1)
 
     def _narrowed(
         self, rows: QuerySet[QuarantinedFrame]
@@ -85,6 +112,8 @@ class Quality(MemberPage):
         code = self.request.GET.get("code", "").replace("\x00", "")
         if code:
             rows = rows.filter(code=code)
+        if field := self.request.GET.get("field", "").replace("\x00", ""):
+            rows = rows.filter(field=field)
         reference = self.request.GET.get("device", "")
         if not reference:
             return rows, None
@@ -101,6 +130,7 @@ class Quality(MemberPage):
                 "device": devices.get(row.device_id),
                 "reason": reason(row.code),
                 "text": readable(row.raw),
+                "bytes": hex_dump(bytes(row.raw[:SHOWN_BYTES])),
             }
             for row in rows
         ]
@@ -125,10 +155,10 @@ class Quality(MemberPage):
         ]
 
     def _bars(
-        self, rows: QuerySet[QuarantinedFrame], since: datetime, *, hourly: bool
+        self, rows: QuerySet[QuarantinedFrame], since: datetime, until: datetime, *, hourly: bool
     ) -> list[dict[str, Any]]:
         """Refusals by hour or day, in the organisation's zone; empty ones too."""
-        zone = ZoneInfo(self.tenant.time_zone)
+        zone = self.zone
         cut = TruncHour if hourly else TruncDay
         counted: dict[datetime, int] = dict(
             rows.annotate(at=cut("received_at", tzinfo=zone))
@@ -138,7 +168,7 @@ class Quality(MemberPage):
         )
         start = since.astimezone(zone).replace(minute=0, second=0, microsecond=0)
         start = start if hourly else start.replace(hour=0)
-        end = timezone.now().astimezone(zone)
+        end = until.astimezone(zone)
         most = max(counted.values(), default=0)
         bars = []
         while start <= end:

@@ -204,3 +204,62 @@ def test_it_keeps_where_a_vehicle_stood_and_for_how_long():
     assert len(kept) < 500
     # Half of the time it stood: a playback must not creep from the first place to the last.
     assert (kept < n // 2).sum() >= 80
+
+
+def test_it_finds_stops_with_their_place_and_length():
+    found = journey(
+        rows(
+            [0, 10, 20, 400, 410, 420, 500, 510],
+            speed_kmh=[40.0, 40.0, 0.0, 0.0, 40.0, 0.0, 40.0, 40.0],
+            lat=[1.0, 1.1, 1.2, 1.2, 1.3, 1.4, 1.5, 1.6],
+            lon=[5.0, 5.1, 5.2, 5.2, 5.3, 5.4, 5.5, 5.6],
+        ),
+        seconds=520,
+    )
+    # From 20 s to 410 s, its silence included; 80 s at a light are none.
+    [stop] = found.stops
+    assert (stop.start, stop.end) == (T0 + 20 * SECOND, T0 + 410 * SECOND)
+    assert (stop.lat, stop.lon, stop.is_cut) == (1.2, 5.2, False)
+
+
+def test_it_says_of_a_stop_at_the_edge_that_it_lasted_longer():
+    found = journey(rows(range(0, 700, 100), speed_kmh=0.0), seconds=700)
+    [stop] = found.stops
+    assert stop.is_cut and stop.length == 600 * SECOND
+
+
+def test_it_does_not_take_silence_while_moving_for_a_stop():
+    assert journey(rows([0, 10, 2000, 2010], speed_kmh=40.0), seconds=2020).stops == []
+
+
+def test_stops_and_what_late_readings_changed_are_the_same_in_one_page_or_in_many():
+    chance = np.random.default_rng(11)
+    n = 400
+    moving = np.repeat(chance.random(n // 40) < 0.5, 40)
+    values = {
+        "speed_kmh": np.where(moving, 50.0, 0.0).tolist(),
+        "odometer_km": np.cumsum(moving / 10).tolist(),
+        "battery_voltage_v": [400.0] * n,
+        "battery_current_a": chance.normal(-20, 10, n).tolist(),
+    }
+    lags = np.where((np.arange(n) > 150) & (np.arange(n) < 220), 900 * SECOND, SECOND).tolist()
+    times = list(range(0, n * 10, 10))
+    whole = rows(times, lag=lags, **values)
+    cuts = [whole.where((np.arange(n) >= at) & (np.arange(n) < at + 33)) for at in range(0, n, 33)]
+    one = journey(whole, seconds=n * 10)
+    many = journey(*cuts, seconds=n * 10)
+    assert one.stops and many.stops == one.stops
+    assert one.punctual is not None and many.punctual is not None
+    assert one.late_readings == many.late_readings == 69
+    for name, value in vars(one.punctual).items():
+        assert getattr(many.punctual, name) == pytest.approx(value), name
+
+
+def test_it_tells_what_the_totals_were_before_late_readings_came():
+    lags = [1 * SECOND] * 3 + [1000 * SECOND] * 2 + [1 * SECOND]
+    found = journey(
+        rows([0, 10, 20, 30, 40, 50], lag=lags, odometer_km=[10.0, 11.0, 12.0, 13.0, 99.0, 14.0])
+    )
+    assert found.totals.distance_km == 89
+    assert found.punctual is not None and found.punctual.distance_km == 4
+    assert journey(rows([0, 10], odometer_km=[1.0, 2.0])).punctual is None

@@ -2,16 +2,19 @@
 import uPlot from "uplot";
 import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
+import { drawGround, drawLimits } from "outrider/vehicle/ground";
 import { before } from "outrider/vehicle/moments";
+import { gettext, interpolate } from "outrider/words";
 
 const INKS = { speed_kmh: "accent", soc_pct: "moving", battery_temp_c: "warning", power_kw: "charging" };
 const OTHERS = ["accent", "charging", "idle", "parked", "moving", "warning"];
-const HEIGHT = 126;
+const HEIGHT = { least: 112, most: 250, head: 33, gap: 12, phone: 126 };
 const REMEMBERED = "outrider.charts";
+const ATTRIBUTE = "attributes.";
 
 export class Charts {
-  constructor(box, choice, settings, clock, moment, { onZoom, onUnzoom }) {
-    Object.assign(this, { box, choice, settings, clock, moment, onZoom, onUnzoom });
+  constructor(box, choice, settings, clock, moment, { onZoom, onUnzoom, onWanted }) {
+    Object.assign(this, { box, choice, settings, clock, moment, onZoom, onUnzoom, onWanted });
     this.plots = new Map();
     this.shown = new Set(this.#remembered() ?? settings.shown);
     moment.addEventListener("change", () => this.#follow());
@@ -19,18 +22,26 @@ export class Charts {
     new ResizeObserver(() => this.#resize()).observe(box);
   }
 
+  /** Attributes to ask the server for: those that are shown. */
+  get attributes() {
+    return [...this.shown].filter((name) => name.startsWith(ATTRIBUTE)).map((name) => name.slice(ATTRIBUTE.length));
+  }
+
   /** Draw what was loaded; see `_drawn` of the page for its shape. */
   show(data) {
     this.data = data;
-    const known = data.fields.filter((field) => this.shown.has(field.name));
+    const drawable = data.fields.filter((field) => field.t.length);
+    const known = drawable.filter((field) => this.shown.has(field.name));
     // A vehicle that reports none of the usual: show what it does report.
-    this.visible = known.length ? known : data.fields.slice(0, 4);
+    this.visible = known.length ? known : drawable.slice(0, 4);
     this.#drawChoice();
     this.#draw();
   }
 
   #drawChoice() {
-    this.choice.replaceChildren(...this.data.fields.map((field) => {
+    const loaded = new Set(this.data.fields.map((field) => field.name));
+    const others = this.data.more.filter((field) => !loaded.has(field.name));
+    this.choice.replaceChildren(...[...this.data.fields, ...others].map((field) => {
       const on = this.visible.includes(field);
       return element("button", { type: "button", class: "chip", "aria-pressed": String(on), "data-field": field.name, onclick: () => this.#toggle(field) }, field.label);
     }));
@@ -38,10 +49,12 @@ export class Charts {
 
   #toggle(field) {
     const names = new Set(this.visible.map((each) => each.name));
+    for (const name of this.attributes) names.add(name);
     if (!names.delete(field.name)) names.add(field.name);
     this.shown = names;
     localStorage.setItem(REMEMBERED, JSON.stringify([...names]));
-    this.show(this.data);
+    if (names.has(field.name) && !field.t) this.onWanted();
+    else this.show(this.data);
     this.choice.querySelector(`[data-field="${field.name}"]`)?.focus();
   }
 
@@ -57,21 +70,20 @@ export class Charts {
     if (!this.data) return;
     for (const { plot } of this.plots.values()) plot.destroy();
     this.plots.clear();
-    this.ink = Object.fromEntries(["rule", "text-faint", "text", "text-soft", "accent", "warning", "well", "panel"].map((name) => [name, colour(name)]));
+    this.ink = Object.fromEntries(["rule", "text-faint", "text", "text-soft", "accent", "warning", "critical", "well", "panel"].map((name) => [name, colour(name)]));
     this.box.replaceChildren(...this.visible.map((field, at) => this.#card(field, at)));
     this.#follow();
   }
 
   #card(field, at) {
-    const now = element("output", { class: "chart__now" }, "–");
+    const now = element("output", { class: "chart__now", for: "scrubber" }, "–");
     const { unit } = measure(0, field.unit);
     const head = element("div", { class: "chart__head" }, element("h3", {}, `${field.label}${unit ? ` · ${unit}` : ""}`), now);
     const canvas = element("div", { class: "chart__plot" });
     const card = element("div", { class: "chart card" }, head, canvas);
     const start = this.data.start;
     const times = field.t.map((t) => (start + t) / 1000);
-    const convert = (v) => (v == null ? null : Number(measure(v, field.unit).unit === field.unit ? v : scaled(v, field.unit)));
-    const values = field.v.map(convert);
+    const values = field.v.map((v) => (v == null ? null : scaled(v, field.unit)));
     const stroke = colour(INKS[field.name] ?? OTHERS[at % OTHERS.length]);
     const plot = new uPlot(this.#options(field, stroke), [times, values], canvas);
     this.plots.set(field.name, { plot, now, field, times, values });
@@ -84,7 +96,7 @@ export class Charts {
     const day = 86400;
     return {
       width: this.#width(),
-      height: HEIGHT,
+      height: this.#height(),
       padding: [6, 8, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(this.clock.wall(seconds * 1000)), "Etc/UTC"),
       legend: { show: false },
@@ -96,15 +108,16 @@ export class Charts {
       },
       scales: {
         x: { range: () => [this.data.start / 1000, this.data.end / 1000] },
-        y: { range: (_, low, high) => padded(low, high, field) },
+        y: { range: (_, low, high) => padded(low, high, field, this.#limitsOf(field)) },
       },
       axes: [
-        { ...axis, size: 22, gap: 3, space: 70, values: (_, splits, __, ___, step) => splits.map((s) => (step >= day ? this.clock.day(s * 1000) : step < 60 ? this.clock.second(s * 1000) : this.clock.minute(s * 1000))) },
+        { ...axis, size: 26, gap: 7, space: 70, values: (_, splits, __, ___, step) => splits.map((s) => (step >= day ? this.clock.day(s * 1000) : step < 60 ? this.clock.second(s * 1000) : this.clock.minute(s * 1000))) },
         { ...axis, size: 44, gap: 5, space: 34 },
       ],
       series: [{}, { stroke, width: 1.6, points: { show: false }, spanGaps: false, paths: field.name === "energy_dc_kwh" ? uPlot.paths.points() : undefined }],
       hooks: {
-        drawClear: [(plot) => this.#ground(plot)],
+        drawAxes: [(plot) => drawGround(plot, this.data, this.ink)], // Over the grid, under the line.
+        draw: [(plot) => drawLimits(plot, this.#limitsOf(field), this.ink)],
         setCursor: [(plot) => this.#pointed(plot)],
         setSelect: [(plot) => this.#selected(plot)],
         ready: [(plot) => this.#reachable(plot)],
@@ -117,20 +130,9 @@ export class Charts {
     plot.over.addEventListener("pointerleave", () => this.#follow());
   }
 
-  /** Behind the line: silence hatched, late readings as a band at the top, invalid ones below. */
-  #ground(plot) {
-    const { ctx, bbox } = plot;
-    const x = (offset) => Math.round(plot.valToPos((this.data.start + offset) / 1000, "x", true));
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-    ctx.clip();
-    for (const { from, to } of this.data.gaps) hatch(ctx, x(from), bbox.top, Math.max(x(to) - x(from), 2), bbox.height, this.ink);
-    ctx.fillStyle = this.ink.accent;
-    for (const [from, to] of this.data.late) ctx.fillRect(x(from), bbox.top, Math.max(x(to) - x(from), 3), 4 * devicePixelRatio);
-    ctx.fillStyle = this.ink.warning;
-    for (const [from, to] of this.data.invalid) ctx.fillRect(x(from), bbox.top + bbox.height - 4 * devicePixelRatio, Math.max(x(to) - x(from), 3), 4 * devicePixelRatio);
-    ctx.restore();
+  /** Thresholds of the alerts that were raised about it, as the chart scales it. */
+  #limitsOf(field) {
+    return this.data.limits.filter((limit) => limit.field === field.name).map(({ value }) => scaled(value, field.unit));
   }
 
   #pointed(plot) {
@@ -152,57 +154,65 @@ export class Charts {
     const { at } = this.moment;
     if (at == null || !this.data) return;
     this.following = true;
+    const offset = at - this.data.start;
+    const silent = this.data.gaps.find((gap) => gap.from < offset && gap.to > offset);
     for (const { plot, now, field, times, values } of this.plots.values()) {
       const left = plot.valToPos(at / 1000, "x");
       plot.setCursor({ left, top: 0 }, false);
       const place = before(times, at / 1000 + 0.0005);
-      now.textContent = place >= 0 && values[place] != null ? measure(field.v[place], field.unit).text : "–";
+      now.textContent = place >= 0 && values[place] != null && !silent ? measure(field.v[place], field.unit).text : "–";
+      now.title = now.textContent === "–" && silent ? silent.why : "";
     }
     this.following = false;
+    this.#why(silent);
+  }
+
+  /** In words what the hatching under the cursor is. */
+  #why(silent) {
+    const card = this.box.firstElementChild;
+    if (!card) return;
+    this.reason ??= element("p", { class: "charts__why" });
+    this.reason.hidden = !silent;
+    if (!silent) return;
+    this.reason.textContent = interpolate(gettext("Silent: %(why)s"), { why: silent.why });
+    if (this.reason.parentElement !== card) card.querySelector("h3").after(this.reason);
   }
 
   #width() {
     return Math.max(this.box.clientWidth - 2, 120);
   }
 
+  /** As high as there is room for, so that few charts fill the page and many scroll. */
+  #height() {
+    if (matchMedia("(max-width: 760px)").matches) return HEIGHT.phone;
+    const room = this.box.clientHeight - HEIGHT.gap - this.visible.length * HEIGHT.gap;
+    const each = Math.floor(room / Math.max(this.visible.length, 1)) - HEIGHT.head;
+    return Math.min(Math.max(each, HEIGHT.least), HEIGHT.most);
+  }
+
   #resize() {
     const width = this.#width();
-    for (const { plot } of this.plots.values()) if (plot.width !== width) plot.setSize({ width, height: HEIGHT });
+    for (const { plot } of this.plots.values()) {
+      const height = this.#height();
+      if (plot.width !== width || plot.height !== height) plot.setSize({ width, height });
+    }
     this.#follow();
   }
 }
 
+/** A value as it is shown: converted where the organisation counts in miles. */
 function scaled(value, unit) {
+  if (measure(0, unit).unit === unit) return value;
   if (unit === "km/h" || unit === "km") return value * 0.621371;
   if (unit === "m") return value * 3.28084;
   return (value * 9) / 5 + 32;
 }
 
-function padded(low, high, field) {
-  if (low == null) return [0, 1];
+function padded(least, most, field, limits) {
+  if (least == null) return [0, 1];
   if (field.name === "soc_pct") return [0, 100];
+  const [low, high] = [Math.min(least, ...limits), Math.max(most, ...limits)];
   const span = high - low || Math.abs(high) || 1;
   const bottom = low >= 0 && low < span ? 0 : low - span * 0.08;
   return [bottom, high + span * 0.08];
-}
-
-/** Diagonal lines: nothing is known here. */
-export function hatch(ctx, left, top, width, height, ink) {
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(left, top, width, height);
-  ctx.clip();
-  ctx.fillStyle = ink.well;
-  ctx.fillRect(left, top, width, height);
-  ctx.strokeStyle = ink["text-faint"];
-  ctx.globalAlpha = 0.38;
-  ctx.lineWidth = devicePixelRatio;
-  ctx.beginPath();
-  const step = 7 * devicePixelRatio;
-  for (let x = left - height - ((left - height) % step); x < left + width; x += step) {
-    ctx.moveTo(x, top + height);
-    ctx.lineTo(x + height, top);
-  }
-  ctx.stroke();
-  ctx.restore();
 }

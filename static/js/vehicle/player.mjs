@@ -1,10 +1,13 @@
 // Playback in real time, faster if wanted; silence takes its time, hatched on the track.
 import { colour } from "outrider/live/basemap";
-import { hatch } from "outrider/vehicle/charts";
+import { hatch } from "outrider/vehicle/ground";
+import { gettext } from "outrider/words";
+
+const MARKS = { critical: "critical", warning: "warning", late: "accent" };
 
 export class Player {
-  constructor(box, clock, words, moment) {
-    Object.assign(this, { box, clock, words, moment });
+  constructor(box, clock, moment) {
+    Object.assign(this, { box, clock, moment });
     this.button = box.querySelector("#play");
     this.scrubber = box.querySelector("#scrubber");
     this.strip = box.querySelector("#strip");
@@ -57,7 +60,7 @@ export class Player {
   }
 
   #label() {
-    this.button.setAttribute("aria-label", this.playing ? this.words.pause : this.words.play);
+    this.button.setAttribute("aria-label", this.playing ? gettext("Pause") : gettext("Play"));
     this.button.classList.toggle("is-playing", Boolean(this.playing));
   }
 
@@ -96,5 +99,13 @@ export class Player {
     ctx.globalAlpha = 1;
     const ink = { well: colour("well"), "text-faint": colour("text-faint") };
     for (const { from, to } of this.data.gaps) hatch(ctx, x(from), 0, Math.max(x(to) - x(from), 1), height, ink);
+    // Alerts, alarms and late readings stand out of the strip: the same that the list tells.
+    for (const [at, tone] of this.data.marks) {
+      if (!MARKS[tone]) continue;
+      ctx.fillStyle = colour("panel");
+      ctx.fillRect(x(at) - 2 * devicePixelRatio, 0, 4 * devicePixelRatio, height);
+      ctx.fillStyle = colour(MARKS[tone]);
+      ctx.fillRect(x(at) - devicePixelRatio, 0, 2 * devicePixelRatio, height);
+    }
   }
 }

@@ -4,8 +4,10 @@ import { element } from "outrider/format";
 import { addDetail, colour, ownStyle, remoteStyle } from "outrider/live/basemap";
 import { isDark } from "outrider/shell";
 import { before } from "outrider/vehicle/moments";
+import { gettext, interpolate } from "outrider/words";
 
 const NEAR_PX = 26;
+const NAMED_STOPS = 12;
 
 export class Way {
   constructor(box, settings, moment) {
@@ -28,7 +30,7 @@ export class Way {
     this.map.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
     this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
-    this.map.getCanvas().setAttribute("aria-label", "Map");
+    this.map.getCanvas().setAttribute("aria-label", gettext("Map"));
     this.marker = new Marker({ element: element("div", { class: "way__dot" }) });
     this.map.on("style.load", () => {
       this.styled = true;
@@ -64,14 +66,30 @@ export class Way {
     }
     this.late = late;
     this.#lay();
+    this.#markStops();
     if (!keepView && t.length) this.#fit();
     this.#follow();
+  }
+
+  /** Where it stood and for how long; the longest by name, the others as a dot to point at. */
+  #markStops() {
+    for (const marker of this.stops ?? []) marker.remove();
+    this.stops = this.data.stops.map(({ from, lon, lat, text }, at) => {
+      const words = interpolate(gettext("Stood for %(time)s"), { time: text });
+      const onclick = (event) => {
+        event.stopPropagation();
+        this.moment.set(this.data.start + from, "map");
+      };
+      const shown = at < NAMED_STOPS ? text : "";
+      const mark = element("button", { type: "button", class: `way__stop${shown ? "" : " way__stop--dot"}`, title: words, "aria-label": words, onclick }, shown);
+      return new Marker({ element: mark, anchor: shown ? "bottom" : "center", offset: shown ? [0, -9] : [0, 0] }).setLngLat([lon, lat]).addTo(this.map);
+    });
   }
 
   #fit() {
     const { lon, lat } = this.data.way;
     const [w, e, s, n] = [min(lon), -min(lon.map((v) => -v)), min(lat), -min(lat.map((v) => -v))];
-    this.map.fitBounds([[w, s], [e, n]], { padding: 36, maxZoom: 15, duration: 0 });
+    this.map.fitBounds([[w, s], [e, n]], { padding: 48, maxZoom: 15, duration: 0 });
   }
 
   async #ground() {
