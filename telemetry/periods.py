@@ -62,11 +62,9 @@ def meter_hours(ids: Sequence[int], *, start: datetime, end: datetime) -> dict[d
     return {hour: _kwh(ac) for hour, (ac,) in found.items()}
 
 
-def metered_by_vehicle(
-    ids: Sequence[int], *, start: datetime, end: datetime
-) -> dict[int, Decimal | None]:
+def metered_by_vehicle(ids: Sequence[int], *, start: datetime, end: datetime) -> dict[int, Decimal]:
     """AC kWh of these meters over [start, end), by the vehicle that each was mapped to at the
-    beginning of the hour."""
+    beginning of the hour; a vehicle without any is left out."""
     parts = _Parts.of(METERS, ids, start, end)
     rows = parts.rows(
         "SELECT id, sum(ac) FROM ({} UNION ALL {}) p GROUP BY id",
@@ -80,7 +78,7 @@ def metered_by_vehicle(
         " AND m.valid && tstzrange(d.day, d.day + interval '24 hours')",
         join_hours="JOIN fleet_metermapping m ON m.meter_id = h.meter_id AND m.valid @> h.hour",
     )
-    return dict(rows)
+    return {pk: ac for pk, ac in rows if ac is not None}
 
 
 def _millionths(current: str) -> str:

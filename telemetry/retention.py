@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -178,12 +179,21 @@ def licence_allows_columnstore(connection: psycopg.Connection[Any]) -> bool:
     return row is not None and row[0] == "timescale"
 
 
+@cache
+def _say_that_there_is_no_columnstore() -> None:
+    """Once a process: old history stays in rows, which costs about five times the space."""
+    log.info("no_columnstore", reason="timescaledb.license is not 'timescale'")
+
+
 def _convert_old_chunks(connection: psycopg.Connection[Any], now: datetime) -> int:
     """Turn chunks older than TELEMETRY_COLUMNSTORE_AFTER_DAYS to columns, where permitted.
 
-    Late readings are still taken into them.
+    Late readings are still taken into them, as rows beside the columns. The older names of
+    the commands are used (`compress`, `compress_chunk`): every release of TimescaleDB 2 has
+    them. All columns of the primary key are in segment and order, as it demands.
     """
     if not licence_allows_columnstore(connection):
+        _say_that_there_is_no_columnstore()
         return 0
     converted = 0
     limit = cutoff(now, settings.TELEMETRY_COLUMNSTORE_AFTER_DAYS)

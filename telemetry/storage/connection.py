@@ -12,6 +12,14 @@ STALLED_AFTER_S = 60
 a process that was stopped or cut off must not keep its partitions."""
 
 
+_NO_BOUND_ON_UNPACKING = """
+SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name = 'timescaledb.max_tuples_decompressed_per_dml_transaction'
+"""
+"""A late reading, or retention, may meet a chunk that lies in columns, where TimescaleDB unpacks
+a thousand rows to look for one. Beyond its bound a transaction fails, and would fail for ever."""
+
+
 def connect(application_name: str) -> psycopg.Connection[Any]:
     """A psycopg connection to the default database, apart from Django's own."""
     wrapper: Any = connections["default"]
@@ -31,6 +39,7 @@ def connect(application_name: str) -> psycopg.Connection[Any]:
         autocommit=True,
     )
     connection.execute("SET TIME ZONE 'UTC'")
+    connection.execute(_NO_BOUND_ON_UNPACKING)
     for setting in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(f"SET {setting} = '{STALLED_AFTER_S}s'")
     return connection

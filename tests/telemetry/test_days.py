@@ -221,7 +221,7 @@ def test_energy_goes_to_the_vehicle_that_was_mapped_in_that_hour(closed_week, st
     tenant = people.an_organisation()
     of = {"tenant": tenant, "fleet": Fleet.unscoped.create(tenant=tenant, reference="F", name="F")}
     vans = [Vehicle.unscoped.create(reference=f"V{n}", **of) for n in range(2)]
-    meter = Meter.unscoped.create(reference="M", name="Meter", **of)
+    meter = Meter.unscoped.create(pk=7001, reference="M", name="Meter", **of)
     store.store(
         [meter_reading(meter.pk, at=NOW_US - n * HOUR, energy="1.5") for n in range(24 * 8)]
     )

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection as django_connection
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from telemetry import retention
 from telemetry.models import (
@@ -222,6 +223,44 @@ def test_no_columnstore_is_asked_of_an_edition_that_has_none(store):
         pytest.skip("this is the Community edition")
     store.store([vehicle_reading(1, at=NOW_US - 60 * DAY)])
     assert retention.expire(store._connection, NOW)["columnstore"] == 0
+
+
+def test_it_says_once_that_there_is_no_columnstore(store, monkeypatch):
+    retention._say_that_there_is_no_columnstore.cache_clear()
+    monkeypatch.setattr(retention, "licence_allows_columnstore", lambda connection: False)
+    with capture_logs() as said:
+        for _ in range(2):
+            retention.expire(store._connection, NOW)
+    assert [line["event"] for line in said].count("no_columnstore") == 1
+
+
+def test_no_bound_keeps_a_late_reading_out_of_old_columns(store):
+    """By TimescaleDB's own default a transaction that unpacks 100,000 rows fails."""
+    name = "timescaledb.max_tuples_decompressed_per_dml_transaction"
+    assert store._connection.execute(f"SHOW {name}").fetchone() == ("0",)
+
+
+def test_the_columnstore_is_asked_for_as_documented(store, monkeypatch):
+    """The commands, against a connection that notes them: this edition has no columnstore."""
+    said = []
+
+    class Noting:
+        def execute(self, sql, parameters=()):
+            said.append((" ".join(sql.split()), list(parameters)))
+            if "hypertables" in sql:
+                return store._connection.execute(sql, parameters)
+            if "information.chunks" in sql:
+                return store._connection.execute(sql, parameters)
+            return None
+
+    store.store([vehicle_reading(1, at=NOW_US - days * DAY) for days in (1, 60, 61)])
+    monkeypatch.setattr(retention, "licence_allows_columnstore", lambda connection: True)
+    assert retention._convert_old_chunks(Noting(), NOW) == 2
+    (enabled,) = [sql for sql, _ in said if sql.startswith("ALTER TABLE telemetry_vehicle")]
+    assert "timescaledb.compress_segmentby = 'vehicle_id'" in enabled
+    assert "timescaledb.compress_orderby = 'time, reading_id'" in enabled
+    chunks = [arguments for sql, arguments in said if "compress_chunk" in sql]
+    assert len(chunks) == 2 and all("_hyper_" in chunk for (chunk,) in chunks)
 
 
 def test_the_cutoff_is_midnight_so_that_an_hour_is_whole_or_gone():
