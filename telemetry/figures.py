@@ -7,7 +7,7 @@ the earlier one along, so that nothing has to be kept. Nothing here grows with h
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -195,7 +195,7 @@ def celery_queues() -> tuple[list[Queue], int]:
 
 def _queue_names() -> list[str]:
     """The usual queue, and those that scheduled tasks are sent to."""
-    schedule = settings.CELERY_BEAT_SCHEDULE.values()
+    schedule: Iterable[dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE.values()
     named = {task.get("options", {}).get("queue", "celery") for task in schedule}
     return sorted({"celery", *named})
 

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from fleet.models import Device
 from telemetry import quarantine
 from telemetry.models import QuarantinedFrame
+from telemetry.models.quarantine import ACCEPTED
 from tenants.admin_base import TenantAdmin
 from tenants.audit import record
 from tenants.errors import DomainError
@@ -53,10 +54,10 @@ class Replayed(admin.SimpleListFilter):
             case "never":
                 return queryset.filter(replayed_at__isnull=True)
             case "accepted":
-                return queryset.filter(replay_outcome=quarantine.ACCEPTED)
+                return queryset.filter(replay_outcome=ACCEPTED)
             case "refused":
                 replayed = queryset.filter(replayed_at__isnull=False)
-                return replayed.exclude(replay_outcome=quarantine.ACCEPTED)
+                return replayed.exclude(replay_outcome=ACCEPTED)
         return queryset
 
 
@@ -122,7 +123,7 @@ class QuarantinedFrameAdmin(TenantAdmin):
             self.message_user(request, refusal.detail, messages.ERROR)
             return
         self._record(request, frames)
-        accepted = outcomes.pop(quarantine.ACCEPTED, 0)
+        accepted = outcomes.pop(ACCEPTED, 0)
         level = messages.SUCCESS if accepted else messages.WARNING
         told = [f"{accepted} accepted", *(f"{n} × {why}" for why, n in outcomes.most_common(5))]
         self.message_user(request, "; ".join(told), level)

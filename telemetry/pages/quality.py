@@ -19,9 +19,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from fleet.models import Device
 from telemetry.frames import hex_dump, readable, reason
 from telemetry.models import QuarantinedFrame
+from telemetry.models.quarantine import ACCEPTED
 from telemetry.pages.period import moment_of
 from telemetry.pages.refusals import faults, strangers
-from telemetry.quarantine import ACCEPTED, replay
+from telemetry.quarantine import replay
 from tenants.audit import record
 from tenants.errors import DomainError
 from tenants.models import Scope

@@ -160,7 +160,7 @@ def test_it_hatches_the_silence_of_the_day_with_its_reason(site, opens, drive):
     expect(page.locator(".charts__why")).to_be_hidden(timeout=20_000)
 
 
-def downloaded(page, kind: str) -> bytes:
+def downloaded(page, kind):
     page.locator("summary", has_text="Export").click()
     with page.expect_download() as download:
         page.get_by_role("link", name=kind).click()
@@ -196,7 +196,7 @@ def test_its_exports_are_what_the_database_holds(site, opens, drive):
     assert [f["properties"].get("speed_kmh") for f in features] == [r[1] for r in placed]
 
 
-def iso(at) -> str:
+def iso(at):
     return at.isoformat().replace("+00:00", "Z")
 
 
