@@ -97,7 +97,7 @@ export class Charts {
     return {
       width: this.#width(),
       height: this.#height(),
-      padding: [6, 8, 0, 0],
+      padding: [10, 8, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(this.clock.wall(seconds * 1000)), "Etc/UTC"),
       legend: { show: false },
       cursor: {
