@@ -196,8 +196,8 @@ def celery_queues() -> tuple[list[Queue], int]:
 
 def _queue_names() -> list[str]:
     """The usual queue, and those that scheduled tasks are sent to."""
-    schedule = settings.CELERY_BEAT_SCHEDULE.values()
-    named = {task.get("options", {}).get("queue", "celery") for task in schedule}
+    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    named = {task.get("options", {}).get("queue", "celery") for task in schedule.values()}
     return sorted({"celery", *named})
 
 

@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
 import { drawGround, drawLimits } from "outrider/vehicle/ground";
-import { before } from "outrider/vehicle/moments";
+import { before, silenceAt } from "outrider/vehicle/moments";
 import { gettext, interpolate } from "outrider/words";
 
 const INKS = { speed_kmh: "accent", soc_pct: "moving", battery_temp_c: "warning", power_kw: "charging" };
@@ -154,8 +154,7 @@ export class Charts {
     const { at } = this.moment;
     if (at == null || !this.data) return;
     this.following = true;
-    const offset = at - this.data.start;
-    const silent = this.data.gaps.find((gap) => gap.from < offset && gap.to > offset);
+    const silent = silenceAt(this.data, at);
     for (const { plot, now, field, times, values } of this.plots.values()) {
       const left = plot.valToPos(at / 1000, "x");
       plot.setCursor({ left, top: 0 }, false);
