@@ -178,7 +178,8 @@ export class Charts {
   }
 
   #width() {
-    return Math.max(this.box.clientWidth - 2, 120);
+    const { paddingLeft, paddingRight } = getComputedStyle(this.box);
+    return Math.max(this.box.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - 2, 120);
   }
 
   /** As high as there is room for, so that few charts fill the page and many scroll. */
