@@ -49,9 +49,10 @@ def series(
 ) -> tuple[Times, Floats]:
     """At most `points` of start <= time < end, the extremes of every bucket among them."""
     width = max((end - start) / max(points // EACH, 1), timedelta(milliseconds=1))
+    parameters: dict[str, Any] = {
+        "name": name, "vehicle": vehicle_id, "start": start, "end": end, "width": width,
+    }  # fmt: skip
     with connection.cursor() as cursor:
-        named: dict[str, Any] = {"name": name, "vehicle": vehicle_id}
-        named |= {"start": start, "end": end, "width": width}
         cursor.execute(
             # OFFSET 0: what is no number is gone before anything is read as one.
             "WITH numbers AS (SELECT time, (attributes ->> %(name)s)::numeric AS value"  # noqa: S608
@@ -63,7 +64,7 @@ def series(
             " SELECT min(time), first(value, time), max(time), last(value, time),"
             " first(time, value), min(value), last(time, value), max(value)"
             " FROM sent GROUP BY time_bucket(%(width)s, time, %(start)s) ORDER BY 1",
-            named,
+            parameters,
         )
         rows = cursor.fetchall()
     pairs = sorted(

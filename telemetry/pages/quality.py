@@ -115,11 +115,12 @@ class Quality(MemberPage):
             rows = rows.filter(code=code)
         if field := self.request.GET.get("field", "").replace("\x00", ""):
             rows = rows.filter(field=field)
-        reference = self.request.GET.get("device", "")
+        reference = self.request.GET.get("device", "").replace("\x00", "")
         if not reference:
             return rows, None
-        device = self.find(Device, reference=reference)
-        return rows.filter(device_id=device.pk), device
+        # Typed by hand: what is no device of ours has nothing to show, rather than no page.
+        device = Device.objects.for_tenant(self.tenant).filter(reference=reference).first()
+        return (rows.filter(device_id=device.pk) if device else rows.none()), device
 
     def _shown(self, rows: Any) -> list[dict[str, Any]]:
         devices = Device.objects.for_tenant(self.tenant).in_bulk(

@@ -30,11 +30,15 @@ def signals_of(state: VehicleLatest | None) -> list[Signal]:
     """Fields in their usual order, then attributes by name."""
     if state is None:
         return []
-    found = [
-        Signal(str(_(field.label)), value, field.unit, _time_of(state, name))
-        for name, field in VEHICLE_FIELDS.items()
-        if name not in HIDDEN and (value := getattr(state, name)) is not None
-    ]
+    found = []
+    for name, field in VEHICLE_FIELDS.items():
+        value = getattr(state, name)
+        if value is None or name in HIDDEN:
+            continue
+        unit = field.unit
+        if name == "heading_deg":
+            value, unit = f"{value:.0f}°", ""  # The five digits of a degree are for places.
+        found.append(Signal(str(_(field.label)), value, unit, _time_of(state, name)))
     for name, value in sorted((state.attributes or {}).items()):
         field = described(name)
         found.append(Signal(field.label, value, field.unit, _time_of(state, f"attributes.{name}")))

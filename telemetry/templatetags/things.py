@@ -50,6 +50,12 @@ def moment_in_zone(value: datetime) -> str:
     return f"{value.day} {value:%b %H:%M}"
 
 
+@register.filter
+def day_in_zone(value: datetime) -> str:
+    """The day of a moment that is in the zone it is to be shown in already."""
+    return f"{value.day} {value:%b %Y}"
+
+
 @register.simple_tag(takes_context=True)
 def wall_clock(context: template.Context, value: datetime, pattern: str) -> SafeString:
     """A moment in the organisation's zone by a pattern of strftime, UTC on hover."""

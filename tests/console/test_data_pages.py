@@ -373,6 +373,17 @@ def test_the_energy_page_and_its_exports_say_the_same(company: Company) -> None:
     assert company.browser().get(reverse("energy-export") + "?format=xlsx").content[:2] == b"PK"
 
 
+def test_bars_bear_the_days_of_the_organisations_zone(company: Company) -> None:
+    company.tenant.time_zone = "Pacific/Auckland"
+    company.tenant.save()
+    with time_machine.travel(datetime(2026, 6, 10, 3, tzinfo=UTC), tick=False):
+        # In Auckland it is 15:00 of the tenth, and its midnight was at noon of the ninth.
+        use_hour(company, datetime(2026, 6, 9, 13, tzinfo=UTC), energy_dc_kwh_sum=Decimal("7.5"))
+        shown = company.browser().get(reverse("energy") + "?period=7d").content.decode()
+    assert 'title="10 Jun 2026 · AC 0.0 kWh · DC 7.5 kWh' in shown
+    assert "Pacific/Auckland" in shown
+
+
 def test_the_energy_of_another_organisation_is_not_counted(
     company: Company, stranger: Company
 ) -> None:

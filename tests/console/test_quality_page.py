@@ -51,7 +51,7 @@ def test_it_shows_hostile_bytes_as_text_and_as_bytes_and_runs_nothing(company: C
 
 @pytest.mark.parametrize(
     "query",
-    ["?from=x&to=y", "?from=2026-13-01", "?from=9999-01-01", "?field=%00", "?code=%00&field=a%00b",
+    ["?from=x&to=y", "?device=%00", "?from=2026-13-01", "?from=9999-01-01", "?field=%00", "?code=%00&field=a%00b",
      "?from=2026-03-02T00:00&to=2026-03-01T00:00", "?after=@@@", "?period=ever"],
 )  # fmt: skip
 def test_it_takes_nonsense_for_no_filter(company: Company, query: str) -> None:
@@ -69,6 +69,7 @@ def test_it_finds_refusals_by_reason_field_device_and_time(company: Company) -> 
     assert "second" not in shown(company, "?field=soc_pct")
     by_device = shown(company, "?device=D1")
     assert "first" in by_device and "third" not in by_device
+    assert "Nothing matches" in shown(company, "?device=NOBODYS")
     picked = shown(company, "?from=2026-01-02T00:00Z&to=2026-01-03T00:00Z")
     assert "fourth" in picked and "first" not in picked
 

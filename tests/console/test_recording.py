@@ -146,8 +146,9 @@ def test_a_drive_that_came_late_as_a_whole_revised_nothing(company: Company) -> 
 
 def test_it_lists_every_signal_with_its_own_age(company: Company) -> None:
     older = (NOON - timedelta(hours=2)).timestamp() * 1e6
-    latest(company, soc_pct=55.0, ignition=True, attributes={"mode": "<i>"},
+    latest(company, soc_pct=55.0, heading_deg=268.8, ignition=True, attributes={"mode": "<i>"},
            older={"soc_pct": [int(older), 4]})  # fmt: skip
     signals = recording(company)["signals"]
     assert "2026-03-02T10:00:00" in signals and "2026-03-02T12:00:00" in signals
+    assert "269°" in signals and "268.8" not in signals
     assert "&lt;i&gt;" in signals and "<i>" not in signals

@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
 import { drawGround, drawLimits } from "outrider/vehicle/ground";
-import { before } from "outrider/vehicle/moments";
+import { before, silenceAt } from "outrider/vehicle/moments";
 import { gettext, interpolate } from "outrider/words";
 
 const INKS = { speed_kmh: "accent", soc_pct: "moving", battery_temp_c: "warning", power_kw: "charging" };
@@ -97,7 +97,7 @@ export class Charts {
     return {
       width: this.#width(),
       height: this.#height(),
-      padding: [6, 8, 0, 0],
+      padding: [10, 8, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(this.clock.wall(seconds * 1000)), "Etc/UTC"),
       legend: { show: false },
       cursor: {
@@ -154,8 +154,7 @@ export class Charts {
     const { at } = this.moment;
     if (at == null || !this.data) return;
     this.following = true;
-    const offset = at - this.data.start;
-    const silent = this.data.gaps.find((gap) => gap.from < offset && gap.to > offset);
+    const silent = silenceAt(this.data, at);
     for (const { plot, now, field, times, values } of this.plots.values()) {
       const left = plot.valToPos(at / 1000, "x");
       plot.setCursor({ left, top: 0 }, false);
@@ -179,7 +178,8 @@ export class Charts {
   }
 
   #width() {
-    return Math.max(this.box.clientWidth - 2, 120);
+    const { paddingLeft, paddingRight } = getComputedStyle(this.box);
+    return Math.max(this.box.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - 2, 120);
   }
 
   /** As high as there is room for, so that few charts fill the page and many scroll. */

@@ -124,6 +124,15 @@ $("events").addEventListener("click", (event) => {
   if (chosen) moment.set(Number(chosen.dataset.at) * 1000, "events");
 });
 
+// The cursor by keys: a hundredth of what is shown, with shift a tenth.
+$("charts").addEventListener("keydown", (event) => {
+  const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!way || !shown || moment.at == null) return;
+  event.preventDefault();
+  const step = ((shown.end - shown.start) / 100) * (event.shiftKey ? 10 : 1);
+  moment.set(Math.min(Math.max(moment.at + way * step, shown.start), shown.end), "charts");
+});
+
 setInterval(() => {
   if (live && !document.hidden && !player.playing) load({ keepView: true });
 }, AGAIN_MS);

@@ -43,6 +43,12 @@ export class Clocks {
   }
 }
 
+/** The gap that a moment lies in, the end of what is shown included; undefined: none. */
+export function silenceAt(data, at) {
+  const offset = at - data.start;
+  return data.gaps.find((gap) => gap.from < offset && (gap.to > offset || gap.to >= data.end - data.start));
+}
+
 /** Place of the last value of a sorted list that is not greater; -1: all are. */
 export function before(sorted, value) {
   let [low, high] = [0, sorted.length];

@@ -3,7 +3,7 @@ import { AttributionControl, Map as GroundMap, Marker, NavigationControl, ScaleC
 import { element } from "outrider/format";
 import { addDetail, colour, ownStyle, remoteStyle } from "outrider/live/basemap";
 import { isDark } from "outrider/shell";
-import { before } from "outrider/vehicle/moments";
+import { before, silenceAt } from "outrider/vehicle/moments";
 import { gettext, interpolate } from "outrider/words";
 
 const NEAR_PX = 26;
@@ -140,8 +140,7 @@ export class Way {
     if (!place) return this.marker.remove();
     this.marker.setLngLat(place);
     if (!this.marker.getElement().isConnected) this.marker.addTo(this.map);
-    const silent = this.data.gaps.some((gap) => gap.from < this.moment.at - this.data.start && gap.to > this.moment.at - this.data.start);
-    this.marker.getElement().classList.toggle("way__dot--silent", silent);
+    this.marker.getElement().classList.toggle("way__dot--silent", Boolean(silenceAt(this.data, this.moment.at)));
     if (this.moment.from === "player" && !this.map.getBounds().contains(place)) this.map.easeTo({ center: place, duration: 300 });
   }
 
