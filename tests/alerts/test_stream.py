@@ -1,5 +1,7 @@
 """What a dashboard or an integrator hears of alerts at the socket."""
 
+import asyncio
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
@@ -48,10 +50,11 @@ async def test_it_hears_of_an_alert_from_its_opening_to_its_end(yard, secret):
     heard = []
 
     async def hear(name):
-        while not heard or heard[-1]["type"] != name:
-            message = await client.socket.receive_json_from(timeout=10)
-            if message["type"].startswith("alert."):
-                heard.append(message)
+        async with asyncio.timeout(20):
+            while not heard or heard[-1]["type"] != name:
+                message = await client.socket.receive_json_from(timeout=20)
+                if message["type"].startswith("alert."):
+                    heard.append(message)
         return heard[-1]["alert"]
 
     try:
