@@ -21,18 +21,22 @@ def send_digests(*, now: datetime) -> int:
     """Called every hour; returns how many digests were queued."""
     waiting = Delivery.unscoped.filter(status=DeliveryStatus.COLLECTED)
     tenants = Organisation.objects.filter(pk__in=waiting.values("tenant_id"))
-    return sum(
-        _digest_of(tenant, now)
-        for tenant in tenants
-        if now.astimezone(ZoneInfo(tenant.time_zone)).hour == HOUR
-    )
+    return sum(_digest_of(tenant, now) for tenant in tenants)
+
+
+def _last_morning(tenant: Organisation, now: datetime) -> datetime:
+    """The last time that it was eight there. What was collected before is due; so a morning
+    that nobody was at work is made up for."""
+    local = now.astimezone(ZoneInfo(tenant.time_zone))
+    eight = local.replace(hour=HOUR, minute=0, second=0, microsecond=0)
+    return eight if eight <= local else eight - timedelta(days=1)
 
 
 @transaction.atomic
 def _digest_of(tenant: Organisation, now: datetime) -> int:
     waiting = (
         Delivery.objects.for_tenant(tenant)
-        .filter(status=DeliveryStatus.COLLECTED, created_at__lt=now - timedelta(minutes=1))
+        .filter(status=DeliveryStatus.COLLECTED, created_at__lt=_last_morning(tenant, now))
         .select_for_update()
         .order_by("pk")
     )

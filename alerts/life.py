@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from alerts.announce import announce
 from alerts.models import Alert, AlertState, AlertTransition, Rule
-from alerts.notify import cancel_escalation, deliveries_on_resolving
+from alerts.notify import cancel_escalation, deliveries_on_resolving, postpone_escalation
 from alerts.recording import Recorded
 from tenants.actors import Actor
 from tenants.errors import DomainError
@@ -115,7 +115,7 @@ def _pk(user: User | None) -> int | None:
 
 @transaction.atomic
 def snooze(*, actor: Actor, alerts: Sequence[Alert], until: datetime) -> list[Alert]:
-    """Leave them out of sight, and their escalation undone, until then."""
+    """Leave them out of sight, and their escalation put off, until then."""
     now = timezone.now()
     if not now < until <= now + LONGEST_SNOOZE:
         raise DomainError("bad_snooze", 422, "Snooze until a time within the next 30 days.")
@@ -125,7 +125,7 @@ def snooze(*, actor: Actor, alerts: Sequence[Alert], until: datetime) -> list[Al
     Alert.unscoped.bulk_update(changed, ["snoozed_until", "updated_at"])
     steps = [_step(actor, alert, "snoozed", "", until=until.isoformat()) for alert in changed]
     AlertTransition.unscoped.bulk_create(steps)
-    cancel_escalation(changed, now=now)
+    postpone_escalation(changed, now=now, until=until)
     announce(Recorded(events=[("alert.updated", alert) for alert in changed]))
     return changed
 

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+from django.db.models.functions import Greatest
+
 from alerts.engine.spec import Step
 from alerts.models import (
     Alert,
@@ -69,13 +72,22 @@ def deliveries_on_resolving(alerts: Sequence[Alert], *, now: datetime) -> list[D
 
 def cancel_escalation(alerts: Iterable[Alert], *, now: datetime) -> None:
     """Somebody has it, or it is over: later steps are not taken."""
-    Delivery.unscoped.filter(
+    _later_steps(alerts, now).update(status=DeliveryStatus.CANCELLED)
+
+
+def postpone_escalation(alerts: Iterable[Alert], *, now: datetime, until: datetime) -> None:
+    """Nobody has it yet: later steps are taken, but not before then."""
+    _later_steps(alerts, now).update(due_at=Greatest("due_at", until))
+
+
+def _later_steps(alerts: Iterable[Alert], now: datetime) -> QuerySet[Delivery]:
+    return Delivery.unscoped.filter(
         alert__in=list(alerts),
         event=DeliveryEvent.OPENED,
         status=DeliveryStatus.QUEUED,
         step__gt=0,
         due_at__gt=now,
-    ).update(status=DeliveryStatus.CANCELLED)
+    )
 
 
 def _usable_channels(tenant_ids: set[int]) -> dict[int, dict[int, Channel]]:

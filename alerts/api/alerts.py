@@ -15,15 +15,14 @@ from alerts import life
 from alerts.api import serializers
 from alerts.api.filters import AlertFilter
 from alerts.api.pagination import NewestAlerts
-from alerts.api.rules import READ
+from alerts.api.views import READ, PublicIdViewSet
 from alerts.models import Alert, AlertTransition, Delivery
 from alerts.selectors import counts_of
-from tenants.api.views import TenantViewSet
 from tenants.errors import DomainError
 from tenants.models import Membership, Scope
 
 
-class AlertViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
+class AlertViewSet(ListModelMixin, RetrieveModelMixin, PublicIdViewSet):
     """The inbox, and one alert with all that happened to it."""
 
     model = Alert
@@ -32,8 +31,6 @@ class AlertViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
     pagination_class = NewestAlerts
     required_scopes = READ | {"POST": Scope.ALERTS_ACT}
     http_method_names = ["get", "post", "head"]
-    lookup_field = "public_id"
-    lookup_value_converter = "uuid"
 
     def refine(self, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
         queryset = queryset.select_related("rule", "rule_version", "fleet", "assignee")

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from alerts import channels
 from alerts.api import serializers
 from alerts.api.filters import ArchivedFilter, DeliveryFilter
-from alerts.api.rules import READ, READ_AND_WRITE
+from alerts.api.views import READ, READ_AND_WRITE, ArchivableViewSet
 from alerts.models import Channel, Delivery, DeliveryAttempt
 from alerts.rulebook import announce_change
 from fleet import geofence_services
@@ -56,17 +56,11 @@ class GeofenceViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class ChannelViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
+class ChannelViewSet(ArchivableViewSet):
     """Ways to reach people."""
 
     model = Channel
     serializer_class = serializers.ChannelSerializer
-    filterset_class = ArchivedFilter
-    pagination_class = DatedPages
-    required_scopes = READ_AND_WRITE
-    http_method_names = ["get", "post", "patch", "delete", "head"]
-    lookup_field = "public_id"
-    lookup_value_converter = "uuid"
 
     def refine(self, queryset: QuerySet[Channel]) -> QuerySet[Channel]:
         return queryset.select_related("user")

@@ -10,35 +10,24 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alerts import rules
 from alerts.api import serializers
-from alerts.api.filters import ArchivedFilter
+from alerts.api.views import READ, ArchivableViewSet, PublicIdViewSet
 from alerts.definitions import References, inward, outward
 from alerts.dry_run import start_dry_run
 from alerts.models import DryRun, Rule
-from tenants.api.pagination import DatedPages
-from tenants.api.views import TenantViewSet
 from tenants.models import Scope
 
-READ = {"GET": Scope.TELEMETRY_READ, "HEAD": Scope.TELEMETRY_READ}
-READ_AND_WRITE = READ | dict.fromkeys(["POST", "PATCH", "DELETE"], Scope.ALERTS_WRITE)
 
-
-class RuleViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
+class RuleViewSet(ArchivableViewSet):
     """Alert rules. Every change of the definition makes a version."""
 
     model = Rule
     serializer_class = serializers.RuleSerializer
-    filterset_class = ArchivedFilter
-    pagination_class = DatedPages
-    required_scopes = READ_AND_WRITE
-    http_method_names = ["get", "post", "patch", "delete", "head"]
-    lookup_field = "public_id"
-    lookup_value_converter = "uuid"
 
     def refine(self, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
         return queryset.select_related("current")
@@ -85,7 +74,7 @@ class RuleViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
         return Response(serializers.VersionSerializer(versions, many=True, context=context).data)
 
 
-class DryRunViewSet(RetrieveModelMixin, TenantViewSet):
+class DryRunViewSet(RetrieveModelMixin, PublicIdViewSet):
     """Rules tried on history before they are saved."""
 
     model = DryRun
@@ -93,8 +82,6 @@ class DryRunViewSet(RetrieveModelMixin, TenantViewSet):
     required_scopes = READ | {"POST": Scope.ALERTS_WRITE}
     http_method_names = ["get", "post", "head"]
     filter_backends = []
-    lookup_field = "public_id"
-    lookup_value_converter = "uuid"
 
     @extend_schema(
         request=serializers.DryRunRequestSerializer, responses={202: serializers.DryRunSerializer}

@@ -47,13 +47,18 @@ def check(address: str, secret: str) -> tuple[str, str]:
     return f"{scheme}://…", url
 
 
+def _is_allowed(secrets: tuple[str, ...]) -> bool:
+    return bool(secrets) and urlsplit(secrets[0]).scheme.lower() in SERVICES
+
+
 def send(message: Message) -> Outcome:
     subject, lines = summary(message.payload)
     severity = message.payload["data"].get("severity", "low")
     resolved = message.event == "alert.resolved"
     service = Apprise(asset=_ASSET)
     request = f"{message.address}\n{subject}"
-    if not message.secrets or not service.add(message.secrets[0]):
+    # Looked at again: what is kept may be older than the list of services.
+    if not _is_allowed(message.secrets) or not service.add(message.secrets[0]):
         return Outcome(False, hopeless=True, request=request, failure="The URL is not usable.")
     # Apprise answers True or False and keeps the reason to itself.
     sent = service.notify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -11,11 +12,13 @@ from aiosmtpd.controller import Controller
 
 
 class Mailbox:
-    """What an SMTP server took in. `answer`: what it says to a message."""
+    """An SMTP server and what it took in. `answer`: what it says to a message."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
         self.answer = "250 OK"
+        self.delay = 0.0
+        """Seconds between taking a message and saying so."""
         # aiosmtpd's own check connects to the port it was asked for: find a free one first.
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -25,6 +28,7 @@ class Mailbox:
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
         if self.answer.startswith("250"):
             self.messages.append(envelope.content)
+        await asyncio.sleep(self.delay)
         return self.answer
 
 

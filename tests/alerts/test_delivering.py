@@ -15,6 +15,7 @@ from alerts.channels import create_channel
 from alerts.digest import send_digests
 from alerts.models import Alert, Channel, Delivery, DeliveryAttempt
 from alerts.notifiers import outbound
+from alerts.notifiers.apprise import SERVICES
 from alerts.rules import create_rule
 from tenants.errors import DomainError
 from tests.alerts.conftest import make_vehicle, reading_of, store
@@ -346,9 +347,9 @@ def test_it_collects_what_is_of_low_severity_into_one_digest(actor, fleet, webho
     for n in range(3):
         raise_alert(make_vehicle(fleet, f"W{n}"))
     assert deliver() == 0
-    Delivery.unscoped.update(created_at=timezone.now() - timedelta(hours=1))
     eight = timezone.now().astimezone(ZoneInfo("Europe/Berlin")).replace(hour=8, minute=5)
     eight += timedelta(days=1)
+    Delivery.unscoped.update(created_at=eight - timedelta(hours=2))
     assert send_digests(now=eight - timedelta(hours=1)) == 0
     assert send_digests(now=eight) == 1
     assert send_digests(now=eight) == 0
@@ -356,6 +357,76 @@ def test_it_collects_what_is_of_low_severity_into_one_digest(actor, fleet, webho
     deliver()
     [(_, _, body)] = receiver.requests
     assert json.loads(body)["data"]["count"] == 3
+
+
+def test_it_makes_up_for_a_morning_that_nobody_was_at_work(actor, vehicle, webhook):
+    speeding(actor, severity="low", digest=True)
+    raise_alert(vehicle)
+    berlin = ZoneInfo("Europe/Berlin")
+    tomorrow = timezone.now().astimezone(berlin).replace(hour=15) + timedelta(days=1)
+    assert send_digests(now=tomorrow) == 1
+
+
+def test_it_puts_escalation_off_until_a_snooze_is_over(actor, vehicle, webhook, boss, receiver):
+    escalating(actor, webhook, boss)
+    alert = raise_alert(vehicle)
+    until = timezone.now() + timedelta(hours=2)
+    life.snooze(actor=actor, alerts=[alert], until=until)
+    later = Delivery.unscoped.get(step=1)
+    assert (later.status, later.due_at) == ("queued", until)
+    make_due()
+    deliver()
+    assert [path for path, _, _ in receiver.requests] == ["/hook", "/boss"]
+
+
+def chat(actor, url):
+    """A channel to a service of one's own, as if such a service were allowed."""
+    channel, _ = create_channel(actor=actor, name="Chat", kind="apprise", address=url)
+    return channel
+
+
+def test_it_sends_through_apprise_and_tries_again(actor, receiver, monkeypatch):
+    monkeypatch.setitem(SERVICES, "json", "JSON over HTTP")
+    channel = chat(actor, f"json://127.0.0.1:{receiver.port}/chat?token=hidden")
+    receiver.mode = "failing"
+    delivery = channels.send_test(actor=actor, channel=channel)
+    deliver()
+    failed = DeliveryAttempt.unscoped.get()
+    assert not failed.succeeded and failed.failure and "hidden" not in failed.request
+    receiver.mode = "ok"
+    make_due()
+    deliver()
+    delivery.refresh_from_db()
+    assert delivery.status == "sent"
+    said = json.loads(receiver.requests[-1][2])
+    assert "This is a test" in said["message"] and str(delivery.key) in said["message"]
+
+
+def test_it_calls_no_host_through_apprise_whatever_is_kept(actor, receiver, monkeypatch):
+    with monkeypatch.context() as allowing:
+        allowing.setitem(SERVICES, "json", "JSON over HTTP")
+        channel = chat(actor, f"json://127.0.0.1:{receiver.port}/chat")
+    channels.send_test(actor=actor, channel=channel)
+    deliver()
+    assert receiver.requests == []
+    assert Delivery.unscoped.get().status == "dead"
+
+
+def test_it_spreads_and_bounds_what_is_tried_again():
+    for attempts, seconds in ((1, 10), (2, 30), (3, 90), (12, 4 * 3600)):
+        waits = [delivering.backoff(attempts).total_seconds() for _ in range(200)]
+        assert seconds * 0.5 <= min(waits) < seconds * 0.7
+        assert seconds * 1.3 < max(waits) <= seconds * 1.5
+
+
+def test_it_writes_down_request_answer_and_time(actor, webhook, receiver):
+    channels.send_test(actor=actor, channel=webhook)
+    deliver()
+    log = DeliveryAttempt.unscoped.get()
+    assert log.succeeded and (log.response_status, log.response) == (200, "thanks")
+    assert f"webhook-id: {Delivery.unscoped.get().key}" in log.request
+    assert "webhook-signature" not in log.request
+    assert 0 <= log.duration_ms < 10_000
 
 
 @pytest.mark.parametrize(

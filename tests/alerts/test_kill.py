@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import email
 import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from alerts import evaluation
 from alerts.engine.clock import from_us
 from alerts.engine.program import advance, compile_program
 from alerts.engine.sensor import Surroundings
 from alerts.engine.state import SubjectState
 from alerts.evaluation import GROUP
-from alerts.models import AlertTransition
+from alerts.models import AlertTransition, Channel, Delivery
 from telemetry.streams import STORED
-from tests.alerts.conftest import make_rule, make_vehicle, reading_of, store
+from tests.alerts.conftest import make_hook, make_rule, make_vehicle, reading_of, store
+from tests.alerts.receivers import Mailbox, Receiver
 
 pytestmark = pytest.mark.crash
 
@@ -121,3 +126,64 @@ def test_it_loses_and_doubles_no_alert_when_evaluations_are_killed(yard, rule, w
 
 
 DELIVER = "from alerts.delivering import deliver_all_due; deliver_all_due(for_seconds=20)"
+
+
+@pytest.fixture
+def mail():
+    mailbox = Mailbox()
+    mailbox.controller.start()
+    yield mailbox
+    mailbox.controller.stop()
+
+
+def time_passes():
+    """Claims of the dead run out, and what is to be tried again later is due."""
+    claimed = Delivery.unscoped.filter(status="sending")
+    claimed.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    Delivery.unscoped.update(due_at=timezone.now() - timedelta(seconds=1))
+    Channel.unscoped.update(failures=0, paused_until=None)
+
+
+def test_each_alert_arrives_once_though_workers_are_killed_while_sending(yard, rule, worker, mail):
+    """To an HTTP receiver that fails, hangs, redirects and recovers, and to a mail server that
+    takes a message and whose answer nobody hears."""
+    with Receiver() as receiver:
+        environment = {
+            "ALERTS_ALLOW_PRIVATE_WEBHOOKS": "true",
+            "EMAIL_URL": f"smtp://127.0.0.1:{mail.port}",
+        }
+        make_hook(yard.tenant, receiver.url)
+        Channel.objects.create(
+            tenant=yard.tenant, name="Mail", kind="email", address="x@example.org", is_default=True
+        )
+        for n in range(6):
+            vehicle = make_vehicle(yard, f"K{n}")
+            store(*(reading_of(vehicle, ago=9 - s, rid=s, speed_kmh=140.0) for s in range(5)))
+        evaluation.evaluate(for_seconds=0.5)
+        keys = dict(Delivery.unscoped.values_list("key", "channel__kind"))
+        assert len(keys) == 12
+        mail.delay = 2.0
+        for mode in ("failing", "hanging", "redirecting", "ok"):
+            receiver.mode = mode
+            called, mailed = len(receiver.requests), len(mail.messages)
+            doomed = worker(DELIVER, **environment)
+            wait_until(
+                lambda called=called, mailed=mailed: (
+                    len(receiver.requests) > called and len(mail.messages) > mailed
+                )
+            )
+            kill(doomed)
+            assert Delivery.unscoped.filter(status="sending").exists()
+            time_passes()
+        mail.delay = 0.0
+        while Delivery.unscoped.exclude(status="sent").exists():
+            assert worker(DELIVER, **environment).wait(60) == 0
+            time_passes()
+    hooked = [headers["webhook-id"] for _, headers, _ in receiver.requests]
+    assert set(hooked) == {str(key) for key, kind in keys.items() if kind == "webhook"}
+    assert len({(h["webhook-id"], body) for _, h, body in receiver.requests}) == 6
+    mails = [email.message_from_bytes(one)["Message-ID"] for one in mail.messages]
+    assert set(mails) == {f"<{key}@outrider>" for key, kind in keys.items() if kind == "email"}
+    # They were killed in time: some of both had to be sent again.
+    assert len(hooked) > 6 and len(mails) > 6
+    assert set(Delivery.unscoped.values_list("key", flat=True)) == set(keys)

@@ -7,32 +7,49 @@ from hypothesis import strategies as st
 
 from alerts.engine.program import advance
 from alerts.engine.state import SubjectState, pack_state, unpack_state
+from alerts.kinds import KINDS
 from tests.alerts.engine.build import program, reading, rule
 
+BOTH = [
+    {"metric": "speed_kmh", "op": ">", "value": 50},
+    {"metric": "soc_pct", "op": "<", "value": 30},
+]
+OFFICE_HOURS = [{"days": list(range(7)), "start": 177, "end": 178}]
+"""A minute of every day, soon after the drives begin."""
+FENCE = {"type": "circle", "centre": [0.0, 0.0], "radius_m": 1000}
+SQUARE = {
+    "type": "polygon",
+    "rings": [[[-0.01, -0.01], [0.01, -0.01], [0.01, 0.01], [-0.01, 0.01]]],
+}
+ROAD = {"type": "corridor", "line": [[-0.1, 0.0], [0.1, 0.0]], "width_m": 500}
+RATE = {"metric": "soc_pct", "op": "<", "per_minute": -30, "window_s": 10}
+FILLING = {"metric": "soc_pct", "op": ">", "per_minute": 20, "window_s": 6, "clear": 5}
+
 RULES = program(
+    # Every kind that is judged by readings, with every part of its timing.
     rule(),
     rule(duration_s=5, clear=100, clear_duration_s=4),
     rule(cooldown_s=20, clear_duration_s=2),
+    rule(duration_s=3, max_gap_s=6),
+    rule(schedule=OFFICE_HOURS, clear=100),
+    rule(lateness_s=3, duration_s=2, cooldown_s=5),
     rule("device_alarm", params={}, clear_duration_s=3),
-    rule(
-        "rate_of_change",
-        params={"metric": "soc_pct", "op": "<", "per_minute": -30, "window_s": 10},
-    ),
-    rule(
-        "geofence",
-        params={"geofences": [7], "event": "enter", "margin_m": 10},
-    ),
-    rule(
-        params={
-            "conditions": [
-                {"metric": "speed_kmh", "op": ">", "value": 50},
-                {"metric": "soc_pct", "op": "<", "value": 30},
-            ]
-        },
-        duration_s=3,
-    ),
-    geofences={7: {"type": "circle", "centre": [0.0, 0.0], "radius_m": 1000}},
+    rule("device_alarm", params={"alarms": ["sos"]}, cooldown_s=10),
+    rule("rate_of_change", params=RATE),
+    rule("rate_of_change", params=FILLING, duration_s=2, cooldown_s=6),
+    rule("geofence", params={"geofences": [7], "event": "enter", "margin_m": 10}),
+    rule("geofence", params={"geofences": [8], "event": "leave"}, cooldown_s=8),
+    rule("geofence", params={"geofences": [7, 9], "event": "dwell"}, duration_s=6),
+    rule(params={"conditions": BOTH}, duration_s=3),
+    rule(params={"conditions": BOTH, "match": "any"}, clear_duration_s=2, schedule=OFFICE_HOURS),
+    geofences={7: FENCE, 8: SQUARE, 9: ROAD},
 )
+
+
+def test_it_holds_every_kind_that_is_judged_by_readings_against_these():
+    assert not RULES.broken and len(RULES.rules) == 15
+    judged = {key for key, kind in KINDS.items() if kind.sense is not None}
+    assert judged == {"threshold", "device_alarm", "rate_of_change", "geofence"}
 
 
 @st.composite
@@ -101,6 +118,19 @@ def test_it_gives_the_same_alerts_in_any_order_of_redelivery(readings, data):
     state, found = run(batches)
     assert found == once
     assert state.rules == once_state.rules
+
+
+def test_the_signals_open_every_one_of_the_rules():
+    """A rule that nothing sets off would prove nothing."""
+    opened = set()
+
+    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @given(arrivals())
+    def look(readings):
+        opened.update(one.rule_id for one in run([readings])[1] if one.change == "opened")
+
+    look()
+    assert opened == {one.timing.rule_id for one in RULES.rules}
 
 
 @settings(max_examples=100, deadline=None)
