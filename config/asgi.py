@@ -18,11 +18,13 @@ django_application = get_asgi_application()
 
 # Only after Django is set up may models be imported.
 from config.body_limit import BodyLimit  # noqa: E402
-from config.nowhere import nowhere  # noqa: E402
+from config.daphne_sockets import bound_daphne  # noqa: E402
+from config.sockets import nowhere  # noqa: E402
 from telemetry.consumers.access import secret_of  # noqa: E402
 from telemetry.consumers.dashboard import DashboardConsumer  # noqa: E402
 from telemetry.consumers.device import DeviceConsumer  # noqa: E402
 
+bound_daphne()
 _dashboards_by_token = DashboardConsumer.as_asgi()
 _dashboards_by_session = AllowedHostsOriginValidator(
     AuthMiddlewareStack(DashboardConsumer.as_asgi())

@@ -14,7 +14,7 @@ process.serves_requests = True
 django_application = get_asgi_application()
 
 from config.body_limit import BodyLimit  # noqa: E402
-from config.nowhere import nowhere  # noqa: E402
+from config.sockets import nowhere  # noqa: E402
 from telemetry.consumers.device import DeviceConsumer  # noqa: E402
 
 application = ProtocolTypeRouter(

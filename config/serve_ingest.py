@@ -18,10 +18,8 @@ import time
 import uvicorn
 
 from config.ingest_protocols import BoundedHttp, DeviceSockets
+from config.sockets import MAX_FRAME
 
-MAX_FRAME = 4 * 1024 * 1024
-"""Bytes that reach the application, which closes with 4413 above 1 MiB; the server itself
-closes with 1009 above this."""
 DRAIN_S = 5.0
 CLOSING_S = 1.0
 """How long devices have to answer the closing of their socket."""

@@ -40,6 +40,8 @@ from telemetry.validate import Refusal, RefusalCode
 from tenants.errors import DomainError
 from tenants.models import Organisation
 
+__all__ = ["ACCEPTED", "GROUP", "drain", "replay"]
+
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "quarantine"

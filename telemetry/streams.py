@@ -13,30 +13,43 @@ Durability is Redis' own: with `appendfsync always` a reply is sent after the fs
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 import zlib
 from collections.abc import Mapping, Sequence
-from functools import cache
-from hashlib import sha1
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-import redis
-import redis.asyncio
 from django.conf import settings
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from telemetry.log_scripts import ACK_AND_DELETE, ACK_AND_TRIM, APPEND, ENTRY_OVERHEAD, MEASURE, SHA
 from telemetry.records import MeterReading, VehicleReading
+from telemetry.redis_clients import async_client, sync_client
+
+__all__ = [
+    "ENTRY_OVERHEAD",
+    "INGRESS",
+    "OWNER",
+    "QUARANTINE",
+    "STORED",
+    "Append",
+    "Appended",
+    "Depth",
+    "Entry",
+    "Lag",
+    "LogFull",
+    "PartitionedLog",
+    "append_many",
+    "append_many_async",
+    "async_client",
+    "decode_readings",
+    "encode_readings",
+    "partition_of",
+    "sync_client",
+]
 
 OWNER: Final = "owner"
 """The one consumer of a group in a partition: whoever owns the partition reads under this
 name, and so finds what its predecessor had taken and not acknowledged."""
-
-ENTRY_OVERHEAD: Final = 96
-"""Bytes an entry is counted with beside its payload."""
-
-_TIMEOUT_S: Final = 5.0
 
 
 class LogFull(Exception):
@@ -95,152 +108,6 @@ def encode_readings(readings: Sequence[VehicleReading | MeterReading]) -> bytes:
 def decode_readings(payload: bytes) -> list[VehicleReading | MeterReading]:
     """The readings of a payload. Raises msgspec.DecodeError where it is not one."""
     return _decoder.decode(payload)
-
-
-# --- Scripts ---------------------------------------------------------------------------
-# KEYS: the stream, its byte count, its sequence numbers, its count of dropped entries.
-
-_WEIGHT = f"""
-local function weight(entry)
-  return string.len(entry[2][2]) + {ENTRY_OVERHEAD}
-end
-local function forget(id, size)
-  if redis.call('XDEL', KEYS[1], id) == 1 then redis.call('DECRBY', KEYS[2], size) end
-end
-"""
-
-_APPEND = (
-    _WEIGHT
-    + f"""
-local limit, on_full, payload, readings = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local size = string.len(payload) + {ENTRY_OVERHEAD}
-local held = tonumber(redis.call('GET', KEYS[2]) or '0')
-if held + size > limit and held > 0 then
-  if on_full == 'refuse' then return false end
-  while tonumber(redis.call('GET', KEYS[2]) or '0') + size > limit do
-    local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-    if not oldest then redis.call('SET', KEYS[2], 0) break end
-    forget(oldest[1], weight(oldest))
-    redis.call('INCR', KEYS[4])
-  end
-end
-local id = redis.call('XADD', KEYS[1], '*', 'b', payload, 'n', readings)
-redis.call('INCRBY', KEYS[2], size)
-for first = 5, #ARGV, 1000 do
-  redis.call('HSET', KEYS[3], unpack(ARGV, first, math.min(first + 999, #ARGV)))
-end
-return id
-"""
-)
-
-# ARGV: group, then id and payload length by turns. Only what this call removed is uncounted,
-# so that acknowledging twice does no harm.
-_ACK_AND_DELETE = (
-    _WEIGHT
-    + f"""
-local acknowledged = 0
-for i = 2, #ARGV, 2 do
-  acknowledged = acknowledged + redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-  forget(ARGV[i], ARGV[i + 1] + {ENTRY_OVERHEAD})
-end
-return acknowledged
-"""
-)
-
-# The same, but an entry goes only when no group still has to see or acknowledge it.
-_ACK_AND_TRIM = (
-    _WEIGHT
-    + """
-local acknowledged = 0
-for i = 2, #ARGV, 2 do
-  acknowledged = acknowledged + redis.call('XACK', KEYS[1], ARGV[1], ARGV[i])
-end
-local function before(a, b)
-  local a_ms, a_n = string.match(a, '(%d+)-(%d+)')
-  local b_ms, b_n = string.match(b, '(%d+)-(%d+)')
-  if a_ms ~= b_ms then return tonumber(a_ms) < tonumber(b_ms) end
-  return tonumber(a_n) < tonumber(b_n)
-end
-local keep_from, keep_after
-for _, raw in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  local group = {}
-  for i = 1, #raw, 2 do group[raw[i]] = raw[i + 1] end
-  local pending = redis.call('XPENDING', KEYS[1], group['name'])
-  if pending[1] > 0 then
-    if not keep_from or before(pending[2], keep_from) then keep_from = pending[2] end
-  end
-  local seen = group['last-delivered-id']
-  if not keep_after or before(seen, keep_after) then keep_after = seen end
-end
-while keep_after do
-  local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-  if not oldest or before(keep_after, oldest[1]) then break end
-  if keep_from and not before(oldest[1], keep_from) then break end
-  forget(oldest[1], weight(oldest))
-end
-return acknowledged
-"""
-)
-
-# ARGV: optionally a group. Ids only: the payloads stay where they are.
-_MEASURE = """
-local oldest
-if ARGV[1] then
-  local waiting, seen = 0, '0-0'
-  for _, raw in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    local group = {}
-    for i = 1, #raw, 2 do group[raw[i]] = raw[i + 1] end
-    if group['name'] == ARGV[1] then
-      seen = group['last-delivered-id']
-      local pending = redis.call('XPENDING', KEYS[1], ARGV[1])
-      waiting = pending[1]
-      if waiting > 0 then oldest = pending[2] end
-      -- Redis cannot tell the lag of a group where entries were deleted ahead of it:
-      -- counted then, up to a thousand.
-      if group['lag'] then waiting = waiting + group['lag']
-      else waiting = waiting + #redis.call('XRANGE', KEYS[1], '(' .. seen, '+', 'COUNT', 1000) end
-    end
-  end
-  if not oldest then
-    local following = redis.call('XRANGE', KEYS[1], '(' .. seen, '+', 'COUNT', 1)[1]
-    oldest = following and following[1]
-  end
-  return {waiting, oldest or ''}
-end
-oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-return {redis.call('XLEN', KEYS[1]), tonumber(redis.call('GET', KEYS[2]) or '0'),
-        oldest and oldest[1] or '', tonumber(redis.call('GET', KEYS[4]) or '0')}
-"""
-
-_SHA = {
-    script: sha1(script.encode(), usedforsecurity=False).hexdigest()
-    for script in (_APPEND, _ACK_AND_DELETE, _ACK_AND_TRIM, _MEASURE)
-}
-
-
-# --- Clients ---------------------------------------------------------------------------
-@cache
-def sync_client() -> redis.Redis:
-    """This process' client for consumers; connections are made again as needed."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=2 * _TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
-    )
-
-
-_async_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def async_client() -> redis.asyncio.Redis:
-    """The client of the running event loop."""
-    loop = asyncio.get_running_loop()
-    client = _async_clients.get(loop)
-    if client is None:
-        client = _async_clients[loop] = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
-        )
-    return client
 
 
 class PartitionedLog:
@@ -349,12 +216,12 @@ class PartitionedLog:
     def ack_many(self, group: str, taken: Mapping[int, Sequence[Entry]]) -> int:
         """`ack` of entries by partition, in one round trip: with every write fsynced, a reply
         may wait for the disk, and so would each of many."""
-        script = _ACK_AND_DELETE if self.on_full == "refuse" else _ACK_AND_TRIM
+        script = ACK_AND_DELETE if self.on_full == "refuse" else ACK_AND_TRIM
         calls: list[list[Any]] = []
         for partition, entries in taken.items():
             if entries:
                 keys = self.keys(partition)
-                call: list[Any] = [_SHA[script], len(keys), *keys, group]
+                call: list[Any] = [SHA[script], len(keys), *keys, group]
                 for entry in entries:
                     call += (entry.id, len(entry.payload))
                 calls.append(call)
@@ -374,20 +241,20 @@ class PartitionedLog:
             return sum(run())
 
     def depth(self, partition: int) -> Depth:
-        entries, held, oldest, dropped = self._run(_MEASURE, partition, [])
+        entries, held, oldest, dropped = self._run(MEASURE, partition, [])
         return Depth(entries, held, _milliseconds(oldest), dropped)
 
     def lag(self, partition: int, group: str) -> Lag:
         """How far behind a group is. A group that does not exist lags by the whole log."""
         if not sync_client().exists(self.keys(partition)[0]):
             return Lag(0, None)
-        waiting, oldest = self._run(_MEASURE, partition, [group])
+        waiting, oldest = self._run(MEASURE, partition, [group])
         return Lag(waiting, _milliseconds(oldest))
 
     def _run(self, script: str, partition: int, arguments: list[Any]) -> Any:
         keys = self.keys(partition)
         try:
-            return sync_client().evalsha(_SHA[script], len(keys), *keys, *arguments)
+            return sync_client().evalsha(SHA[script], len(keys), *keys, *arguments)
         except NoScriptError:
             return sync_client().eval(script, len(keys), *keys, *arguments)
 
@@ -430,7 +297,7 @@ def _command(append: Append) -> list[Any]:
     arguments = [log.max_bytes, log.on_full, append.payload, append.readings]
     for device_id, seq in append.seqs.items():
         arguments += (device_id, seq)
-    return [_SHA[_APPEND], len(keys), *keys, *arguments]
+    return [SHA[APPEND], len(keys), *keys, *arguments]
 
 
 def _outcome(reply: Any) -> Appended:
@@ -454,7 +321,7 @@ def append_many(appends: Sequence[Append]) -> list[Appended]:
     replies = run(appends)
     unknown = _unknown_script(replies)
     if unknown:
-        client.script_load(_APPEND)
+        client.script_load(APPEND)
         for at, reply in zip(unknown, run([appends[at] for at in unknown]), strict=True):
             replies[at] = reply
     return [_outcome(reply) for reply in replies]
@@ -473,7 +340,7 @@ async def append_many_async(appends: Sequence[Append]) -> list[Appended]:
     replies = await run(appends)
     unknown = _unknown_script(replies)
     if unknown:
-        await client.script_load(_APPEND)
+        await client.script_load(APPEND)
         again = await run([appends[at] for at in unknown])
         for at, reply in zip(unknown, again, strict=True):
             replies[at] = reply

@@ -18,6 +18,7 @@ from telemetry.adapters.decoded import (
     refuse_item,
     split_array,
 )
+from telemetry.adapters.wire import SCHEMA, UNSUPPORTED_SCHEMA, optional, optionals
 from telemetry.envelope import Kind
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
 from telemetry.normalise import (
@@ -30,15 +31,12 @@ from telemetry.normalise import (
 from telemetry.records import SCHEMA_VERSION
 from telemetry.validate import (
     UNDECODABLE,
-    Alarms,
-    Attributes,
     Refusal,
     RefusalCode,
     Span,
     Time,
     microseconds,
     refuse_time,
-    wire_type,
 )
 
 PROTOCOL: Final = "http.v1"
@@ -61,7 +59,6 @@ _IDENTIFIERS: Final[dict[str, Kind]] = {
 }
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z")]
 
-_FIELDS = VEHICLE_FIELDS | METER_FIELDS
 # The values of a vehicle, those of a meter without the attributes they share, the aliases.
 _METER_OWN: Final = METER_VALUES[:-1]
 _VEHICLE_END: Final = len(VEHICLE_VALUES)
@@ -73,19 +70,15 @@ _NO_METER_OWN: Final = NO_METER_VALUES[:-1]
 _NO_VEHICLE_OWN: Final = NO_VEHICLE_VALUES[:-1]
 _PLACES: Final = {name: at for at, name in enumerate((*VEHICLE_VALUES, *_METER_OWN))}
 
-_OTHERS: dict[str, Any] = {"alarms": Alarms | None, "attributes": Attributes | None}
 _Item: Any = msgspec.defstruct(
     "HttpItem",
     [
-        *(
-            (name, _OTHERS[name] if name in _OTHERS else wire_type(_FIELDS[name]), None)
-            for name in (*VEHICLE_VALUES, *_METER_OWN)
-        ),
-        *((alias, wire_type(_FIELDS[name]), None) for alias, name in ALIASES.items()),
+        *optionals((*VEHICLE_VALUES, *_METER_OWN)),
+        *(optional(alias, name) for alias, name in ALIASES.items()),
         *((name, Reference | None, None) for name in _IDENTIFIERS),
         ("time", Time | None, None),
         ("timestamp", Time | None, None),
-        ("schema", int, SCHEMA_VERSION),
+        SCHEMA,
     ],
     forbid_unknown_fields=True,
     kw_only=True,
@@ -178,9 +171,7 @@ def _judge_raw(raw_items: list[bytes], span: Span) -> list[Judged]:
 
 def _judge(item: Any, span: Span) -> Addressed | Refusal:
     if item.schema != SCHEMA_VERSION:
-        return Refusal(
-            RefusalCode.UNSUPPORTED_SCHEMA, "schema", f"this server reads schema {SCHEMA_VERSION}"
-        )
+        return UNSUPPORTED_SCHEMA
     subject = _subject(item)
     if isinstance(subject, Refusal):
         return subject

@@ -17,14 +17,12 @@ from telemetry.adapters.decoded import (
     seq_of,
     split_array,
 )
+from telemetry.adapters.wire import SCHEMA, UNSUPPORTED_SCHEMA, optionals
 from telemetry.envelope import Envelope, Kind
-from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
 from telemetry.normalise import CONTENT, METER_VALUES, VEHICLE_VALUES, reading_id
 from telemetry.records import SCHEMA_VERSION
 from telemetry.validate import (
     UNDECODABLE,
-    Alarms,
-    Attributes,
     Limits,
     Refusal,
     RefusalCode,
@@ -33,7 +31,6 @@ from telemetry.validate import (
     Time,
     microseconds,
     refuse_time,
-    wire_type,
 )
 
 PROTOCOL: Final = "telemetry.v1"
@@ -43,22 +40,16 @@ MAX_BATCH: Final = 500
 MAX_ITEMS: Final = 10 * MAX_BATCH
 """and beyond this the frame as a whole."""
 
-_FIELDS = VEHICLE_FIELDS | METER_FIELDS
-_OTHERS: dict[str, Any] = {"alarms": Alarms | None, "attributes": Attributes | None}
-
 
 def _wire(name: str, values: tuple[str, ...]) -> type[msgspec.Struct]:
     """The schema of one reading: its values first, in the order of the record."""
     return msgspec.defstruct(
         name,
         [
-            *(
-                (value, _OTHERS[value] if value in _OTHERS else wire_type(_FIELDS[value]), None)
-                for value in values
-            ),
+            *optionals(values),
             ("seq", Sequence),
             ("time", Time),
-            ("schema", int, SCHEMA_VERSION),
+            SCHEMA,
         ],
         forbid_unknown_fields=True,
         kw_only=True,
@@ -197,9 +188,7 @@ class Reader:
 def _canonical(item: Any, kind: Kind, span: Span) -> tuple[int, bytes] | Refusal:
     """Time and canonical content of an item that fits the schema."""
     if item.schema != SCHEMA_VERSION:
-        return Refusal(
-            RefusalCode.UNSUPPORTED_SCHEMA, "schema", f"this server reads schema {SCHEMA_VERSION}"
-        )
+        return UNSUPPORTED_SCHEMA
     time_us = microseconds(item.time)
     if not span[0] <= time_us <= span[1]:
         return refuse_time(time_us, span)

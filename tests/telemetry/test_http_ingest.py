@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
 from config.asgi_ingest import application
+from fleet import services as fleet_services
 from fleet.models import Vehicle
 from telemetry import ingest, quarantine, streams
 from telemetry.models import QuarantinedFrame
@@ -149,6 +150,19 @@ async def test_it_answers_for_another_tenants_vehicle_as_for_none(token, committ
     ]
     assert answers[0] == answers[1]
     assert await sync_to_async(in_the_log)() == []
+
+
+async def test_it_answers_for_an_archived_vehicle_as_for_none(tenant, token):
+    def archive():
+        vehicle = Vehicle.objects.for_tenant(tenant).get()
+        fleet_services.archive_vehicle(actor=people.acting(tenant), vehicle=vehicle)
+
+    assert (await post(VEHICLE_BODY, token))[0] == 202
+    await sync_to_async(archive)()
+    status, answer, _ = await post([VEHICLE_BODY, METER_BODY], token)
+    assert status == 202
+    assert answer["results"][0]["code"] == "unknown_vehicle"
+    assert answer["results"][1]["status"] == "accepted"
 
 
 async def test_it_takes_a_devices_own_readings_and_no_others(tenant):
