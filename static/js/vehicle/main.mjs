@@ -1,5 +1,6 @@
 // The vehicle's page: loads the period, and keeps charts, way and playback at one moment.
 import { useImperial } from "outrider/format";
+import { showFences } from "outrider/geofences/layer";
 import { Charts } from "outrider/vehicle/charts";
 import { Clocks, Moment } from "outrider/vehicle/moments";
 import { Player } from "outrider/vehicle/player";
@@ -17,6 +18,7 @@ const charts = new Charts($("charts"), $("choice"), start, clock, moment, {
   onUnzoom: () => zoomed && history.back(),
 });
 const way = new Way($("way"), start, moment);
+showFences(way.map);
 const player = new Player($("player"), clock, start.words, moment);
 
 let { query, live } = start;
