@@ -34,7 +34,9 @@ class ShapeForm(forms.Form):
         help_text=gettext_lazy("Latitude, longitude"),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    radius_m = forms.FloatField(label=gettext_lazy("Radius (m)"), required=False, min_value=1)
+    radius_m = forms.FloatField(
+        label=gettext_lazy("Radius (m)"), required=False, min_value=1, max_value=1_000_000
+    )
     points = forms.CharField(
         label=gettext_lazy("Points"),
         required=False,
@@ -45,7 +47,9 @@ class ShapeForm(forms.Form):
         ),
         widget=forms.Textarea(attrs=_LINES),
     )
-    width_m = forms.FloatField(label=gettext_lazy("Width (m)"), required=False, min_value=1)
+    width_m = forms.FloatField(
+        label=gettext_lazy("Width (m)"), required=False, min_value=1, max_value=100_000
+    )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -87,7 +91,7 @@ class ShapeForm(forms.Form):
 class GeofenceForm(ShapeForm):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
     colour = forms.CharField(
-        label=gettext_lazy("Colour on maps"),
+        label=gettext_lazy("Colour"),
         max_length=7,
         initial=COLOUR,
         widget=forms.TextInput(attrs={"type": "color"}),

@@ -88,7 +88,7 @@ export class Drawing extends EventTarget {
           linestring: { feature: bent },
         },
         styles: {
-          selectedPolygonColor: tint, selectedPolygonFillOpacity: 0.08, selectedPolygonOutlineColor: tint, selectedPolygonOutlineWidth: 2.5,
+          selectedPolygonColor: tint, selectedPolygonFillOpacity: 0, selectedPolygonOutlineColor: tint, selectedPolygonOutlineWidth: 2.5,
           selectedLineStringColor: tint, selectedLineStringWidth: 2.5,
           selectionPointColor: "#ffffff", selectionPointOutlineColor: tint, selectionPointOutlineWidth: (each) => (isHandle(each) ? 2.5 : 0), selectionPointWidth: (each) => (isHandle(each) ? 5 : 0),
           midPointColor: tint, midPointOutlineColor: "#ffffff", midPointOutlineWidth: 1.5, midPointWidth: 3.5,

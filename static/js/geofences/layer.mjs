@@ -82,15 +82,17 @@ export class FenceLayer {
     const { id, faint } = this;
     const tint = ["get", "colour"];
     const paint = { "line-color": tint, "line-opacity": faint ? 0.4 : 0.85, "line-width": faint ? 1 : 1.6 };
+    const name = {
+      type: "symbol", source: id, minzoom: 8,
+      layout: { "text-field": ["get", "name"], "text-font": fontOf(this.map), "text-size": 12, "text-max-width": 9, "text-padding": 6 },
+      paint: { "text-color": colour(faint ? "text-faint" : "text"), "text-halo-color": colour("place-halo"), "text-halo-width": 1.4 },
+    };
     return [
       { id: `${id}-fill`, type: "fill", source: id, filter: AREAS, paint: { "fill-color": tint, "fill-opacity": faint ? 0.06 : 0.13 } },
       { id: `${id}-corridor`, type: "line", source: id, filter: LINES, layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": tint, "line-opacity": faint ? 0.1 : 0.2, "line-width": METRIC_WIDTH } },
       { id: `${id}-outline`, type: "line", source: id, paint },
-      {
-        id: `${id}-name`, type: "symbol", source: id, minzoom: 8,
-        layout: { "text-field": ["get", "name"], "text-font": fontOf(this.map), "text-size": 12, "text-max-width": 9, "symbol-placement": "point", "text-padding": 6 },
-        paint: { "text-color": colour(faint ? "text-faint" : "text"), "text-halo-color": colour("place-halo"), "text-halo-width": 1.4 },
-      },
+      { ...name, id: `${id}-name`, filter: AREAS, layout: { ...name.layout, "symbol-placement": "point" } },
+      { ...name, id: `${id}-name-along`, filter: LINES, layout: { ...name.layout, "symbol-placement": "line-center" } },
     ];
   }
 }

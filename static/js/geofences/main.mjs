@@ -15,7 +15,11 @@ const HINTS = {
   polygon: gettext("Click corner after corner; click the last one again to finish."),
   corridor: gettext("Click along the route; click the last point again to finish."),
 };
-const EDITING = gettext("Drag the points. Right-click one to remove it.");
+const EDITING = {
+  circle: gettext("Drag the circle, or one of its four points."),
+  polygon: gettext("Drag the points. Right-click one to remove it."),
+  corridor: gettext("Drag the points. Right-click one to remove it."),
+};
 const $ = (id) => document.getElementById(id);
 const start = JSON.parse($("start").textContent);
 const form = $("fence");
@@ -84,7 +88,7 @@ function show() {
   if (!drawing) return;
   if (shape) {
     const bends = drawing.show(shape);
-    $("hint").textContent = bends ? EDITING : gettext("Edit this one by its points, beside the map.");
+    $("hint").textContent = bends ? EDITING[kind] : gettext("Edit this one by its points, beside the map.");
   } else if (!drawing.isDrawing) begin(kind);
   for (const button of document.querySelectorAll("[data-draws]")) button.setAttribute("aria-pressed", String(button.dataset.draws === kind));
   $("undo").disabled = !draft.canUndo;
