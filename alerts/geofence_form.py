@@ -159,7 +159,8 @@ def initial_of(fence: Geofence) -> dict[str, Any]:
     shown = {"name": fence.name, "colour": fence.colour, "kind": shape["type"]}
     if shape["type"] == "circle":
         centre = written_points([[shape["centre"]]])
-        return shown | {"centre": centre, "radius_m": shape["radius_m"]}
+        return shown | {"centre": centre, "radius_m": f"{shape['radius_m']:.12g}"}
     if shape["type"] == "corridor":
-        return shown | {"points": written_points([shape["line"]]), "width_m": shape["width_m"]}
+        width = f"{shape['width_m']:.12g}"
+        return shown | {"points": written_points([shape["line"]]), "width_m": width}
     return shown | {"points": written_points(shape["rings"])}

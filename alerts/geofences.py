@@ -57,6 +57,8 @@ def update(*, actor: Actor, geofence: Geofence, **fields: Any) -> Geofence:
 @transaction.atomic
 def archive(*, actor: Actor, geofence: Geofence) -> None:
     """A rule that refers to it is switched off by the next evaluation, and says why."""
+    if geofence.archived_at is not None:
+        return
     geofence_services.archive_geofence(actor=actor, geofence=geofence)
     transaction.on_commit(announce_change)
 
@@ -91,6 +93,8 @@ def bring_in(*, actor: Actor, imported: Sequence[Imported]) -> tuple[int, int]:
 
 def watch(*, actor: Actor, geofence: Geofence, event: str, minutes: int, severity: str) -> Rule:
     """A rule about one geofence for all vehicles, named after what it says."""
+    if geofence.archived_at is not None:
+        raise DomainError("archived", 409, _("It is archived. Restore it first."))
     names = {
         "enter": _("%(place)s: enters"),
         "leave": _("%(place)s: leaves"),

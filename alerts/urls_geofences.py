@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from alerts.pages import geofences
+from alerts.pages import geofence_files, geofences
 
 urlpatterns = [
     path("geofences", geofences.Geofences.as_view(), name="geofences"),
     path("geofences/new", geofences.NewGeofence.as_view(), name="geofence-new"),
-    path("geofences/import", geofences.ImportGeofences.as_view(), name="geofences-import"),
-    path("geofences/export", geofences.ExportGeofences.as_view(), name="geofences-export"),
-    path("geofences/shapes", geofences.Shapes.as_view(), name="geofences-shapes"),
+    path("geofences/import", geofence_files.ImportGeofences.as_view(), name="geofences-import"),
+    path("geofences/export", geofence_files.ExportGeofences.as_view(), name="geofences-export"),
+    path("geofences/shapes", geofence_files.Shapes.as_view(), name="geofences-shapes"),
     path("geofences/try", geofences.TryGeofence.as_view(), name="geofences-try"),
     path("geofences/tried/<uuid:public_id>", geofences.Tried.as_view(), name="geofences-tried"),
     path("geofences/<str:geofence_id>/", geofences.EditGeofence.as_view(), name="geofence"),

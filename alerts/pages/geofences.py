@@ -1,8 +1,7 @@
-"""Pages of geofences: the list, the editor on the map, GeoJSON in and out."""
+"""Pages of geofences: the list, and the editor on the map."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -17,18 +16,16 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from alerts import geofences
 from alerts.dry_run import start_dry_run
 from alerts.engine.fences import decode_shape
-from alerts.geofence_form import FileForm, GeofenceForm, TrialForm, WatchForm, initial_of
-from alerts.geojson import read_geojson, write_geojson
+from alerts.geofence_form import GeofenceForm, TrialForm, WatchForm, initial_of
 from alerts.kinds import KINDS
 from alerts.models import DryRun, Rule
 from fleet.geofences import Geofence
 from fleet.models import Vehicle
-from telemetry.models import VehicleLatest
 from telemetry.views import MAP_FILES
 from tenants.errors import DomainError
 from tenants.models import Scope
@@ -36,8 +33,6 @@ from tenants.pages import MemberPage, refused
 from tenants.tables import Column, page_of
 
 TRIED = timedelta(days=7)
-PLACES = 5000
-"""Vehicles shown faintly in the editor."""
 
 
 class Geofences(MemberPage):
@@ -263,68 +258,6 @@ class Tried(MemberPage):
         vehicles = [(ref, names.get(ref, ref), n) for ref, n in times.most_common()]
         event = run.definition["params"]["event"]
         return self.show({"run": run, "vehicles": vehicles, "event": event})
-
-
-class Shapes(MemberPage):
-    """Everything a map lays under its vehicles; `vehicles` adds where those are now."""
-
-    scopes = {"GET": Scope.TELEMETRY_READ}
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        fences = Geofence.objects.for_tenant(self.tenant).filter(archived_at=None).order_by("pk")
-        found: dict[str, Any] = {
-            "fences": [
-                {"id": reference, "name": name, "colour": colour, "shape": shape}
-                for reference, name, colour, shape in fences.values_list(
-                    "reference", "name", "colour", "shape"
-                )
-            ]
-        }
-        if "vehicles" in request.GET:
-            places = VehicleLatest.objects.filter(
-                tenant_id=self.tenant.pk, lat__isnull=False, lon__isnull=False
-            )
-            found["vehicles"] = list(places.values_list("lon", "lat")[:PLACES])
-        return JsonResponse(found, headers={"Cache-Control": "private, no-store"})
-
-
-class ImportGeofences(MemberPage):
-    page = "geofences"
-    scopes = {"GET": Scope.ALERTS_WRITE, "POST": Scope.ALERTS_WRITE}
-    template_name = "geofences/import.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return self.show({"form": FileForm()})
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = FileForm(request.POST, request.FILES)
-        if form.is_valid():
-            try:
-                imported = read_geojson(form.cleaned_data["file"].read())
-                made, changed = geofences.bring_in(actor=self.actor, imported=imported)
-            except DomainError as error:
-                refused(form, error)
-            else:
-                n = made + changed
-                self.say(
-                    ngettext("%(n)d geofence was imported.", "%(n)d geofences were imported.", n)
-                    % {"n": n}
-                )
-                return redirect("geofences")
-        return self.show({"form": form}, status=422)
-
-
-class ExportGeofences(MemberPage):
-    scopes = {"GET": Scope.TELEMETRY_READ}
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        fences = Geofence.objects.for_tenant(self.tenant).filter(archived_at=None)
-        body = json.dumps(write_geojson(fences.order_by("reference")), ensure_ascii=False)
-        response = HttpResponse(body, content_type="application/geo+json")
-        name = f"geofences-{timezone.now():%Y-%m-%d}.geojson"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        response["Cache-Control"] = "private, no-store"
-        return response
 
 
 def _says(rule: Rule) -> str:

@@ -20,7 +20,7 @@ from alerts.shapes import area_m2, length_m, read_points, written_points
 from fleet.geofences import Geofence
 from telemetry.models import VehicleLatest, VehicleReadingRow
 from tenants.errors import DomainError
-from tenants.models import Membership, Role, User
+from tenants.models import AuditEntry, Membership, Role, User
 from tests.alerts.conftest import reading_of, store
 
 pytestmark = pytest.mark.django_db
@@ -307,6 +307,11 @@ def test_archiving_switches_its_rules_off_and_the_undo_on_again(client, depot, v
     assert not rule.enabled
     assert "No geofence" not in get(client, "/geofences?state=archived")
     post(client, "/geofences/depot/", status=422, **typed(centre="1, 2", radius_m="3"))
+    post(client, "/geofences/depot/watch", event="leave", severity="high")
+    assert Rule.unscoped.count() == 1
+    entries = AuditEntry.objects.filter(action="geofence.archived").count()
+    post(client, "/geofences/depot/archive")
+    assert AuditEntry.objects.filter(action="geofence.archived").count() == entries == 1
     post(client, "/geofences/depot/restore")
     rule.refresh_from_db()
     assert rule.enabled

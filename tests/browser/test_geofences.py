@@ -113,7 +113,7 @@ def test_it_draws_with_the_mouse_and_alerts_who_watches(site, opens, evaluates):
     assert ("acknowledged",) in kept
 
 
-def test_it_draws_an_area_bends_it_and_tries_it_on_history(site, opens, evaluates):
+def test_it_draws_an_area_bends_it_and_tries_it_on_history(site, opens, evaluates, complaints):
     page = opens("/geofences/new", wait=False)
     editor(page)
 
@@ -124,7 +124,9 @@ def test_it_draws_an_area_bends_it_and_tries_it_on_history(site, opens, evaluate
 
     draws(page, "Area", area)
     points = page.get_by_label("Points", exact=False)
-    expect(points).to_have_value(re.compile(r"^(-?\d+\.\d+, -?\d+\.\d+\n){3}-?\d+\.\d+, -?\d+\.\d+$"))
+    expect(points).to_have_value(
+        re.compile(r"^(-?\d+\.\d+, -?\d+\.\d+\n){3}-?\d+\.\d+, -?\d+\.\d+$")
+    )
     before = points.input_value()
 
     # A corner is dragged; the gesture is repeated until the map has taken it.
@@ -137,6 +139,13 @@ def test_it_draws_an_area_bends_it_and_tries_it_on_history(site, opens, evaluate
             break
     assert points.input_value() != before
     page.keyboard.press("Control+z")
+    expect(points).to_have_value(before)
+    for _ in range(5):
+        page.mouse.click(*spot(page, 0.4, 0.6), button="right")
+        if wait_until(lambda: points.input_value().count("\n") == 2, seconds=4):
+            break
+    assert points.input_value().count("\n") == 2
+    page.get_by_role("button", name="Undo").click()
     expect(points).to_have_value(before)
 
     # Typed over history: where V5 has been.
@@ -151,6 +160,8 @@ def test_it_draws_an_area_bends_it_and_tries_it_on_history(site, opens, evaluate
     points.fill("33.8, -7\n34, -6.7\n34, -7\n33.8, -6.7")
     page.get_by_role("button", name="Try", exact=True).click()
     expect(page.locator("#tried [role=alert]")).to_contain_text("crosses itself", timeout=SLOW)
+    # The browser notes every refusal.
+    complaints[:] = [said for said in complaints if "status of 422" not in said]
 
 
 def test_it_draws_a_corridor_and_takes_an_archiving_back(site, opens):
@@ -200,7 +211,8 @@ def test_it_draws_with_a_finger(site, opens):
         if wait_until(lambda: page.get_by_label("Centre", exact=False).input_value() != "",
                       seconds=5):  # fmt: skip
             break
-    assert float(page.get_by_label("Radius (m)").input_value()) > 1
+    # It reaches to the second tap: some hundreds of pixels of a map of the world or a town.
+    assert float(page.get_by_label("Radius (m)").input_value()) > 50
 
 
 def test_the_live_map_shows_them_and_can_do_without(site, opens):

@@ -1,20 +1,26 @@
 // Drawing with the pointer: terra-draw makes and moves the outline, the draft says what it is.
 import { TerraDraw, TerraDrawCircleMode, TerraDrawLineStringMode, TerraDrawPolygonMode, TerraDrawSelectMode } from "terra-draw";
 import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
-import { circleOf, ringOf } from "outrider/geofences/shapes";
+import { circleOf, metresBetween, metresOf, ringOf } from "outrider/geofences/shapes";
 
 const MODES = { circle: "circle", polygon: "polygon", corridor: "linestring" };
 /** Handles of a circle: its four points, of the many that its ring has. */
 const EVERY = 16;
+const TINY_PX = 6;
+const USUAL_PX = 60;
 
 export class Drawing extends EventTarget {
   #holes = [];
   #shown = null;
+  #touched = null;
 
   constructor(map, tint) {
     super();
     this.map = map;
     this.tint = tint;
+    map.getCanvas().addEventListener("pointerdown", ({ offsetX, offsetY }) => {
+      this.#touched = map.unproject([offsetX, offsetY]).toArray();
+    }, { capture: true });
   }
 
   /** Again after every new style, which takes terra-draw's layers with it. */
@@ -63,11 +69,20 @@ export class Drawing extends EventTarget {
     const { mode } = feature.properties;
     const { coordinates } = feature.geometry;
     let shape;
-    if (mode === "circle") shape = circleOf(coordinates[0]);
+    if (mode === "circle") shape = this.#seen(circleOf(coordinates[0]));
     else if (mode === "linestring") shape = { type: "corridor", line: coordinates };
     else shape = { type: "polygon", rings: [coordinates[0].slice(0, -1), ...this.#holes] };
     // Not within terra-draw's own event: it still works on the feature.
     queueMicrotask(() => this.dispatchEvent(new CustomEvent("drawn", { detail: shape })));
+  }
+
+  // A finger taps and does not hover: terra-draw then has a circle of no size. It reaches to
+  // the second tap; two taps on one spot make one large enough to be taken by its handles.
+  #seen(circle) {
+    const pixel = metresOf(this.map.getZoom(), circle.centre[1]);
+    if (circle.radius_m > TINY_PX * pixel) return circle;
+    const reach = this.#touched ? metresBetween(circle.centre, this.#touched) : 0;
+    return { ...circle, radius_m: Math.max(1, Math.round(reach > TINY_PX * pixel ? reach : USUAL_PX * pixel)) };
   }
 
   #modes() {

@@ -9,11 +9,11 @@ const AREAS = ["==", ["geometry-type"], "Polygon"];
 const LINES = ["==", ["geometry-type"], "LineString"];
 const ICON = "M3 7l6-3 6 3 6-3v13l-6 3-6-3-6 3zM9 4v13M15 7v13";
 
-/** The organisation's geofences on a map, with a button that switches them off. */
-export function showFences(map) {
+/** The organisation's geofences on a map, `below` a layer of it, with a button that switches them off. */
+export function showFences(map, { below } = {}) {
   const address = document.querySelector("[data-geofences]")?.dataset.geofences;
   if (!address) return;
-  const layer = new FenceLayer(map);
+  const layer = new FenceLayer(map, { below });
   const set = (on) => {
     button.setAttribute("aria-pressed", String(on));
     layer.set(on);

@@ -75,7 +75,7 @@ document.addEventListener("theme-changed", () => {
 function frame(positions) {
   if (!positions.length) return;
   const bounds = positions.reduce((all, each) => all.extend(each), new LngLatBounds(positions[0], positions[0]));
-  map.fitBounds(bounds, { padding: 70, maxZoom: 15, duration: 0 });
+  map.fitBounds(bounds, { padding: { top: 120, right: 60, bottom: 60, left: 60 }, maxZoom: 15, duration: 0 });
 }
 
 // --- Draft, fields and map say the same ----------------------------------------------------------

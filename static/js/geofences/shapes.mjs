@@ -2,6 +2,7 @@
 // judges it; a corridor is a line with a width in metres.
 
 const METRES_PER_DEGREE = 111320;
+const METRES_PER_PIXEL = 78271.517; // Of the equator, at zoom 0.
 const CORNERS = 64;
 const radians = (degrees) => (degrees * Math.PI) / 180;
 const round = (value, digits = 7) => Number(value.toFixed(digits));
@@ -30,6 +31,14 @@ export function circleOf(ring) {
   return { type: "circle", centre: [round(lon), round(lat)], radius_m: Math.max(1, Math.round(metres)) };
 }
 
+/** How many metres a pixel of the map is. */
+export const metresOf = (zoom, lat) => (METRES_PER_PIXEL * Math.cos(radians(lat))) / 2 ** zoom;
+
+/** Between two positions that are not far apart. */
+export function metresBetween([lon, lat], [lon2, lat2]) {
+  return Math.hypot((lon2 - lon) * Math.cos(radians(lat)), lat2 - lat) * METRES_PER_DEGREE;
+}
+
 /** Every position of a shape; what a map has to show to show all of it. */
 export function positionsOf(shape) {
   if (shape.type === "circle") return ringOf(shape);
@@ -50,7 +59,7 @@ function unwrapped(lines) {
 export function featureOf(shape, properties = {}) {
   if (shape.type === "corridor") {
     const lat = shape.line[Math.floor(shape.line.length / 2)][1];
-    const width = shape.width_m / (78271.517 * Math.cos(radians(lat)));
+    const width = shape.width_m / metresOf(0, lat);
     const lines = unwrapped([shape.line]).map(([line]) => line);
     return { type: "Feature", properties: { ...properties, width }, geometry: { type: "MultiLineString", coordinates: lines } };
   }

@@ -18,7 +18,7 @@ const charts = new Charts($("charts"), $("choice"), start, clock, moment, {
   onUnzoom: () => zoomed && history.back(),
 });
 const way = new Way($("way"), start, moment);
-showFences(way.map);
+showFences(way.map, { below: "silent" });
 const player = new Player($("player"), clock, start.words, moment);
 
 let { query, live } = start;
