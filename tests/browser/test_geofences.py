@@ -14,6 +14,16 @@ from scripts.processes import wait_until
 
 pytestmark = pytest.mark.browser
 
+A_FENCE = """
+from alerts import geofences
+from tenants.actors import Actor
+from tenants.models import Organisation
+actor = Actor.command(Organisation.objects.get(slug="north"), "test")
+shape = {"type": "corridor", "line": [[-6.9, 33.9], [-6.8, 34.0]], "width_m": 300}
+fence = geofences.create(actor=actor, name="Axe", shape=shape, reference="axe")
+geofences.watch(actor=actor, geofence=fence, event="dwell", minutes=5, severity="low")
+"""
+
 SLOW = 30_000
 """Milliseconds that a loaded machine may take."""
 
@@ -237,11 +247,16 @@ def test_another_organisation_sees_none_of_them(site, opens):
     ("width", "height", "scheme"), [(1440, 900, "light"), (1440, 900, "dark"), (390, 844, "dark")]
 )
 def test_it_bars_nobody_from_its_pages(site, opens, faults, width, height, scheme):
+    if not site.platform.sql("SELECT 1 FROM fleet_geofence WHERE reference = 'axe'"):
+        made = site.platform.manage("shell", "-v", "0", "-c", A_FENCE)
+        assert made.returncode == 0, made.stderr
     page = opens("/geofences", wait=False, viewport={"width": width, "height": height},
                  color_scheme=scheme)  # fmt: skip
     found = {"/geofences": faults(page)}
-    for path in ("/geofences/new", "/geofences/import"):
+    for path in ("/geofences/new", "/geofences/import", "/geofences/axe/"):
         page.goto(site.url + path)
         page.wait_for_load_state()
+        if "import" not in path:
+            editor(page)
         found[path] = faults(page)
     assert not any(found.values()), found
