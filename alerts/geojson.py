@@ -6,6 +6,7 @@ property `radius_m`, a corridor a line with the property `width_m`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 from alerts.engine.fences import InvalidShape, decode_shape
 from alerts.shapes import MOST_POINTS, position, too_many_points
 from fleet.geofences import COLOUR, Geofence
-from fleet.models import reference_validator
+from fleet.models import REFERENCE_PATTERN
 from tenants.errors import DomainError
 
 Json = dict[str, Any]
@@ -109,7 +110,7 @@ def _reference(found: Any) -> str:
     if found is None:
         return ""
     text = str(found) if isinstance(found, str | int) else ""
-    if not reference_validator.regex.match(text):
+    if not re.fullmatch(REFERENCE_PATTERN, text):
         raise InvalidShape(_("Its id is not made of letters, digits, dots and dashes."))
     return text
 
