@@ -42,7 +42,7 @@ def start_dry_run(
     """Check the rule and queue the run. Ask the row how far it is."""
     from alerts.tasks import dry_run
 
-    spec = checked_spec(actor.tenant, definition)
+    spec = checked_spec(actor.tenant, definition, as_trial=True)
     if KINDS[spec.kind].sense is None and spec.kind != "silence":
         raise DomainError("no_dry_run", 422, "This kind of rule has no history to be tried on.")
     if not timedelta(0) < until - since <= LONGEST:
@@ -76,7 +76,7 @@ def run_dry_run(dry_run_id: int) -> None:
 
 
 def _run(run: DryRun) -> None:
-    spec = checked_spec(run.tenant, run.definition)
+    spec = checked_spec(run.tenant, run.definition, as_trial=True)
     subjects = _subjects(run.tenant, spec)
     run.subjects, run.subjects_done, run.readings, run.count = len(subjects), 0, 0, 0
     found: list[dict[str, Any]] = []

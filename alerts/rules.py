@@ -27,8 +27,11 @@ MAX_RULES = 500
 """Of an organisation: every reading is judged by all that watch its vehicle."""
 
 
-def checked_spec(tenant: Organisation, definition: dict[str, Any]) -> RuleSpec:
+def checked_spec(
+    tenant: Organisation, definition: dict[str, Any], *, as_trial: bool = False
+) -> RuleSpec:
     """The definition, if it makes sense and refers only to what is the tenant's own.
+    A trial on history may bring the shape of a geofence that is not saved yet.
 
     Raises DomainError `invalid_rule` (422).
     """
@@ -42,6 +45,8 @@ def checked_spec(tenant: Organisation, definition: dict[str, Any]) -> RuleSpec:
             raise InvalidRule(f"{kind.label} is not for {'meters' if spec.subject == 'm' else ''}.")
         if kind.for_staff and tenant.slug != PLATFORM:
             raise InvalidRule("This kind is for the platform's own staff.")
+        if "shape" in spec.params and not as_trial:
+            raise InvalidRule("Save the geofence first: a rule refers to it by its id.")
         _check_references(tenant, spec)
     except InvalidRule as error:
         raise DomainError("invalid_rule", 422, str(error)) from error

@@ -23,6 +23,10 @@ PUBLISHED = {
     "npm/maplibre-gl.css": "node_modules/maplibre-gl/dist/maplibre-gl.css",
     "npm/htmx.mjs": "node_modules/htmx.org/dist/htmx.esm.min.js",
     "npm/uplot.mjs": "node_modules/uplot/dist/uPlot.esm.js",
+    "npm/terra-draw.mjs": "node_modules/terra-draw/dist/terra-draw.modern.js",
+    "npm/terra-draw-maplibre.mjs": (
+        "node_modules/terra-draw-maplibre-gl-adapter/dist/terra-draw-maplibre-gl-adapter.modern.js"
+    ),
     "npm/uplot.css": "node_modules/uplot/dist/uPlot.min.css",
     "npm/inter.woff2": (
         "node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"

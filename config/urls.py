@@ -20,4 +20,5 @@ urlpatterns = [
     path("", include("config.urls_operations")),
     path("", include("telemetry.urls")),
     path("", include("alerts.urls")),
+    path("", include("alerts.urls_geofences")),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from fleet.geofences import Geofence
+from fleet.geofences import COLOUR, Geofence
 from tenants.actors import Actor
 from tenants.audit import changes_between, record
 from tenants.conflicts import refusing
@@ -22,7 +22,7 @@ _TAKEN = {
 
 @transaction.atomic
 def create_geofence(
-    *, actor: Actor, reference: str, name: str, shape: dict[str, Any], colour: str = "#2f6fed"
+    *, actor: Actor, reference: str, name: str, shape: dict[str, Any], colour: str = COLOUR
 ) -> Geofence:
     with refusing(_TAKEN):
         fence = Geofence.objects.create(

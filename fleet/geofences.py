@@ -6,6 +6,9 @@ from django.db import models
 
 from fleet.models import Referenced
 
+COLOUR = "#2f6fed"
+"""Of a geofence that was given none."""
+
 
 class Geofence(Referenced):
     """`shape` is a circle, a polygon or a corridor; positions are [longitude, latitude]:
@@ -16,4 +19,4 @@ class Geofence(Referenced):
     """
 
     shape = models.JSONField()
-    colour = models.CharField(max_length=7, default="#2f6fed")
+    colour = models.CharField(max_length=7, default=COLOUR)

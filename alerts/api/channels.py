@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -13,13 +12,11 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts import channels
+from alerts import channels, geofences
 from alerts.api import serializers
 from alerts.api.filters import ArchivedFilter, DeliveryFilter
 from alerts.api.views import READ, READ_AND_WRITE, ArchivableViewSet
 from alerts.models import Channel, Delivery, DeliveryAttempt
-from alerts.rulebook import announce_change
-from fleet import geofence_services
 from fleet.geofences import Geofence
 from tenants.api.pagination import DatedPages
 from tenants.api.views import TenantViewSet
@@ -38,21 +35,18 @@ class GeofenceViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
 
     def create(self, request: Request) -> Response:
         data = self.checked().validated_data
-        fence = geofence_services.create_geofence(actor=self.actor, **data)
-        transaction.on_commit(announce_change)
+        fence = geofences.create(actor=self.actor, **data)
         return self.answer(fence, code=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002
         fence = self.get_object()
         data = self.checked(partial=True).validated_data
-        fence = geofence_services.update_geofence(actor=self.actor, geofence=fence, **data)
-        transaction.on_commit(announce_change)
+        fence = geofences.update(actor=self.actor, geofence=fence, **data)
         return self.answer(fence)
 
     def destroy(self, request: Request, id: str) -> Response:  # noqa: A002
         """Archive. A rule that refers to it is disabled, and says why."""
-        geofence_services.archive_geofence(actor=self.actor, geofence=self.get_object())
-        transaction.on_commit(announce_change)
+        geofences.archive(actor=self.actor, geofence=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -91,6 +91,14 @@ def _inside_circle(lat0: float, lon0: float, radius_m: float) -> Callable[[float
     return inside
 
 
+def _why_invalid(area: shapely.Polygon) -> str:
+    if area.convex_hull.area == 0:
+        return "The outline encloses nothing."
+    reason = str(shapely.is_valid_reason(area))
+    crosses = "self-intersection" in reason.lower()
+    return f"The outline crosses itself: {reason}" if crosses else f"The outline is none: {reason}"
+
+
 def _inside_area(
     lines: tuple[tuple[Position, ...], ...] | list[tuple[Position, ...]],
     buffer_m: float,
@@ -102,7 +110,7 @@ def _inside_area(
     placed = [[(lon % 360.0 if shifted else lon, lat) for lon, lat in line] for line in lines]
     area = shapely.LineString(placed[0]) if is_line else shapely.Polygon(placed[0], placed[1:])
     if not is_line and not area.is_valid:
-        raise InvalidShape(f"The outline crosses itself: {shapely.is_valid_reason(area)}")
+        raise InvalidShape(_why_invalid(area))
     if buffer_m:
         # Buffered where a degree is as long eastwards as it is northwards.
         squeeze = cos(radians(area.centroid.y))

@@ -7,21 +7,26 @@ than `margin_m`, so that the jitter of a position at the border raises one alert
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from alerts.engine.fences import compile_shape, decode_shape
+from alerts.engine.fences import InvalidShape, Shape, compile_shape, decode_shape
 from alerts.engine.sensor import Sensor, Slots, Surroundings, Values
 from alerts.engine.spec import InvalidRule, RuleSpec
 from alerts.kinds.kind import Kind, params_of
 
+GONE = "A geofence of this rule no longer exists."
+"""Why a rule was switched off."""
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`geofences` are ids; being in any of them counts as inside."""
+    """`geofences` are ids; being in any of them counts as inside. Instead of them a dry run
+    may bring a `shape` of its own: one that is still being drawn."""
 
-    geofences: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=200)]
     event: Literal["enter", "leave", "dwell"]
+    geofences: Annotated[tuple[int, ...], msgspec.Meta(max_length=200)] = ()
+    shape: dict[str, Any] | None = None
     margin_m: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 25.0
 
 
@@ -29,14 +34,27 @@ def check(spec: RuleSpec) -> None:
     params = params_of(spec, Params)
     if params.event == "dwell" and spec.duration_s == 0:
         raise InvalidRule("Dwelling needs a duration.")
+    if bool(params.geofences) == (params.shape is not None):
+        raise InvalidRule("It needs geofences, or a shape to try.")
+    if params.shape is not None:
+        _decoded(params.shape)
+
+
+def _decoded(shape: Any) -> Shape:
+    try:
+        return decode_shape(shape)
+    except InvalidShape as error:
+        raise InvalidRule(str(error)) from error
 
 
 def sense(spec: RuleSpec, slots: Slots, surroundings: Surroundings) -> Sensor:
     params = params_of(spec, Params)
     missing = [fence for fence in params.geofences if fence not in surroundings.geofences]
     if missing:
-        raise InvalidRule("A geofence of this rule no longer exists.")
-    shapes = [decode_shape(surroundings.geofences[fence]) for fence in params.geofences]
+        raise InvalidRule(GONE)
+    drawn = [] if params.shape is None else [params.shape]
+    named = [surroundings.geofences[fence] for fence in params.geofences]
+    shapes = [_decoded(shape) for shape in (*drawn, *named)]
     exact = [compile_shape(shape) for shape in shapes]
     widened = [compile_shape(shape, margin_m=params.margin_m) for shape in shapes]
     lat_at, lon_at = slots.place_of("lat"), slots.place_of("lon")
@@ -55,7 +73,7 @@ def sense(spec: RuleSpec, slots: Slots, surroundings: Surroundings) -> Sensor:
 
 def says(spec: RuleSpec) -> str:
     params = params_of(spec, Params)
-    which = "a geofence" if len(params.geofences) == 1 else "one of its geofences"
+    which = "a geofence" if len(params.geofences) < 2 else "one of its geofences"
     if params.event == "dwell":
         return f"In {which} for {spec.duration_s // 60} min"
     return f"{'Enters' if params.event == 'enter' else 'Leaves'} {which}"

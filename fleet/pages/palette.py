@@ -8,6 +8,7 @@ from django.db.models import Case, IntegerField, Q, Value, When
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import NoReverseMatch, reverse
 
+from fleet.geofences import Geofence
 from fleet.models import Device, Fleet, Meter, Referenced, Vehicle
 from tenants.models import Scope
 from tenants.pages import MemberPage
@@ -17,6 +18,7 @@ KINDS: dict[str, tuple[type[Referenced], str]] = {
     "meter": (Meter, ""),
     "device": (Device, ""),
     "fleet": (Fleet, ""),
+    "geofence": (Geofence, ""),
 }
 MOST = 6
 """Of each kind."""

@@ -19,6 +19,8 @@ register = template.Library()
 PACKAGES = {
     "htmx.org": "npm/htmx.mjs",
     "maplibre-gl": "npm/maplibre-gl.mjs",
+    "terra-draw": "npm/terra-draw.mjs",
+    "terra-draw-maplibre-gl-adapter": "npm/terra-draw-maplibre.mjs",
     "uplot": "npm/uplot.mjs",
 }
 

@@ -1,5 +1,6 @@
 // The live page: what comes by the socket goes into the fleet; list, map and drawer show it.
 import { count, moment, useImperial, element } from "outrider/format";
+import { showFences } from "outrider/geofences/layer";
 import { SORTS, choose, rank } from "outrider/live/choose";
 import { Drawer } from "outrider/live/drawer";
 import { Fleet } from "outrider/live/fleet";
@@ -22,6 +23,7 @@ const fleet = new Fleet();
 const select = (key, asStep = true) => view.set({ selected: key }, asStep);
 const list = new List($("rows"), fleet, { onSelect: select });
 const map = new FleetMap($("map"), start.map, view, { onSelect: select });
+showFences(map.map);
 const drawer = new Drawer($("drawer"), fleet, start.fields, {
   onClose: () => { select(""); $("rows").focus(); },
   onFollow: () => follow(!following),

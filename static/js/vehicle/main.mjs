@@ -1,10 +1,11 @@
 // The vehicle's page: loads the period, and keeps charts, way and playback at one moment.
 import { useImperial } from "outrider/format";
-import { gettext } from "outrider/words";
+import { showFences } from "outrider/geofences/layer";
 import { Charts } from "outrider/vehicle/charts";
 import { Clocks, Moment } from "outrider/vehicle/moments";
 import { Player } from "outrider/vehicle/player";
 import { Way } from "outrider/vehicle/way";
+import { gettext } from "outrider/words";
 
 const AGAIN_MS = 20_000;
 const $ = (id) => document.getElementById(id);
@@ -19,6 +20,7 @@ const charts = new Charts($("charts"), $("choice"), start, clock, moment, {
   onWanted: () => load({ keepView: true }),
 });
 const way = new Way($("way"), start, moment);
+showFences(way.map, { below: "silent" });
 const player = new Player($("player"), clock, moment);
 
 let { query, live } = start;
