@@ -1,6 +1,7 @@
 """Every URL of the web process."""
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.views import LogoutView
 from django.contrib import admin
 from django.urls import include, path
 from django.views.decorators.cache import cache_control
@@ -8,6 +9,8 @@ from django.views.i18n import JavaScriptCatalog
 
 # One log-in for everybody, with its rate limits and, where set up, its second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+# And one log-out, which live pages hear of.
+admin.site.logout = LogoutView.as_view()  # type: ignore[method-assign,assignment]
 
 urlpatterns = [
     path("admin/", admin.site.urls),

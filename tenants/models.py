@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
+from tenants import withdrawal
 from tenants.scoping import TenantManager, TenantOwned
 
 
@@ -31,6 +32,10 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
 
 
+LETS_IN = frozenset({"password", "is_active", "is_staff"})
+"""Fields of a person that open sockets depend on."""
+
+
 class User(AbstractUser):
     """A person. Membership, not this row, says what they may do in an organisation."""
 
@@ -47,6 +52,14 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Whatever door a new password or a closed account comes through, sockets hear of it."""
+        known = self.pk is not None
+        super().save(*args, **options)
+        saved = options.get("update_fields")
+        if known and (saved is None or LETS_IN & set(saved)):
+            withdrawal.announce("user", self.pk)
 
 
 class Units(models.TextChoices):

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import View
 
-from tenants import invitations, services
+from tenants import invitations, services, withdrawal
 from tenants.addresses import address_of
 from tenants.errors import DomainError
 from tenants.forms import (
@@ -379,6 +379,7 @@ class EndSession(LoginRequiredMixin, View):
             raise Http404
         for session in ended:
             session.end()
+        withdrawal.announce("user", ended[0].user_id)
         messages.success(request, _("The session was ended."))
         return redirect("profile")
 
