@@ -97,11 +97,13 @@ else:
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "csp.middleware.CSPMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.locale.LocaleMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "allauth.account.middleware.AccountMiddleware",
         "tenants.activity.ActivityMiddleware",
+        "tenants.preferences.PreferencesMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "config.requests.RequestLogMiddleware",
@@ -323,6 +325,14 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# English, and every language that has a catalogue: a new folder is a new language.
+LANGUAGES = [
+    ("en", "English"),
+    *(
+        (folder.parent.name.lower().replace("_", "-"), folder.parent.name)
+        for folder in sorted((BASE_DIR / "locale").glob("*/LC_MESSAGES"))
+    ),
+]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

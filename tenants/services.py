@@ -150,9 +150,7 @@ def _locked(membership: Membership) -> Membership:
 
 def _grant_no_more_than_held(actor: Actor, role: str) -> None:
     if not ROLE_SCOPES[role] <= actor.scopes:
-        raise DomainError(
-            "role_exceeded", 403, _("That role may do more than you may yourself.")
-        )
+        raise DomainError("role_exceeded", 403, _("That role may do more than you may yourself."))
 
 
 def _keep_an_owner(membership: Membership) -> None:

@@ -24,6 +24,7 @@ from tenants.audit import record
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage
+from tenants.preferences import zone_of
 from tenants.tables import Column, page_of
 
 PERIODS = {
@@ -128,7 +129,7 @@ class Quality(MemberPage):
         self, rows: QuerySet[QuarantinedFrame], since: datetime, *, hourly: bool
     ) -> list[dict[str, Any]]:
         """Refusals by hour or day, in the organisation's zone; empty ones too."""
-        zone = ZoneInfo(self.tenant.time_zone)
+        zone = zone_of(self.tenant)
         cut = TruncHour if hourly else TruncDay
         counted: dict[datetime, int] = dict(
             rows.annotate(at=cut("received_at", tzinfo=zone))

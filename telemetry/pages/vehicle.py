@@ -40,8 +40,9 @@ from telemetry.status import rule, status_of
 from telemetry.storage.subjects import VEHICLES
 from telemetry.views import MAP_FILES
 from tenants.errors import DomainError
-from tenants.models import Scope, Units
+from tenants.models import Scope
 from tenants.pages import MemberPage
+from tenants.preferences import is_imperial, zone_of
 
 SHOWN_AT_FIRST: Final = ("speed_kmh", "soc_pct", "battery_temp_c", POWER)
 DIGITS: Final = {"odometer_km": 3, "energy_dc_kwh": 6}
@@ -67,7 +68,7 @@ class VehiclePage(MemberPage):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.tenant.time_zone)
+        return zone_of(self.tenant)
 
     def _asked_moment(self) -> datetime | None:
         return moment_of(self.request.GET.get("t", ""), self.zone)
@@ -105,7 +106,7 @@ class Overview(VehiclePage):
             "query": period.query,
             "live": period.is_live,
             "at": microseconds(at) // 1000 if at else None,
-            "imperial": self.tenant.units == Units.IMPERIAL,
+            "imperial": is_imperial(self.tenant),
             "shown": SHOWN_AT_FIRST,
             "words": {
                 "gap": _("Silent"), "late": _("Late"), "play": _("Play"), "pause": _("Pause"),

@@ -181,9 +181,7 @@ async def test_a_changed_role_leaves_a_reader_connected(house: House) -> None:
 @pytest.mark.parametrize("path", ["/accounts/logout/", "/admin/logout/"])
 async def test_it_closes_other_tabs_when_a_person_logs_out(house: House, path: str) -> None:
     browser = await aside(house.browser_of)(house.staff)
-    await aside(Membership.objects.create)(
-        tenant=house.tenant, user=house.staff, role=Role.VIEWER
-    )
+    await aside(Membership.objects.create)(tenant=house.tenant, user=house.staff, role=Role.VIEWER)
     socket = await socket_of_session(browser.cookies["sessionid"].value)
     await aside(browser.post)(path)
     assert await closing_of(socket) == 4401
