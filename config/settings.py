@@ -232,6 +232,8 @@ TELEMETRY_ROUTES = [
     {"name": "alerts", "kinds": ["v", "m"], "handler": "alerts.tasks.evaluate"},
 ]
 
+PALETTE_SOURCES = ["alerts.palette.found"]
+"""What Ctrl-K finds besides vehicles, meters, devices and fleets: `f(actor, wanted) -> list`."""
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of /metrics; empty: only loopback may read it."""
 TELEMETRY_TIMELINE_SOURCES = ["alerts.timeline.events"]
@@ -353,7 +355,12 @@ STORAGES = {
         )
     },
 }
-UNFOLD = {"SITE_TITLE": "Outrider", "SITE_HEADER": "Outrider support", "SITE_SYMBOL": "route"}
+UNFOLD = {
+    "SITE_TITLE": "Outrider",
+    "SITE_HEADER": "Outrider support",
+    "SITE_SYMBOL": "route",
+    "DASHBOARD_CALLBACK": "telemetry.admin.home.answer",
+}
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
 MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
 """Empty, or out of reach: the page draws its own map of coasts, borders and places."""

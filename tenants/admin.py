@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
@@ -40,6 +41,7 @@ admin.site.unregister(Group)
 # Theirs show secrets, or search a user name that our people do not have.
 admin.site.unregister(Authenticator)
 admin.site.unregister(UserSession)
+admin.site.unregister(EmailAddress)
 
 
 class ReasonedAction(ActionForm):  # type: ignore[misc]
@@ -178,6 +180,25 @@ class InvitationAdmin(TenantAdmin):
     list_select_related = ("tenant",)
     search_fields = ("email", "tenant__name")
     ordering = ("-created_at",)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(DomainAdmin):
+    """Addresses that people proved to be theirs, to look at."""
+
+    list_display = ("email", "user", "verified", "primary")
+    list_filter = ("verified", "primary")
+    list_select_related = ("user",)
+    search_fields = ("email", "user__email")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Authenticator)

@@ -21,7 +21,7 @@ OWN = ["first_name", "last_name", "units", "time_zone", "language", "theme"]
 
 
 class Profile(LoginRequiredMixin, View):
-    """One's own name and how one likes values shown; password, second factor and sessions are a click away."""
+    """One's own name and wishes; password, second factor and sessions are a click away."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         assert isinstance(request.user, User)  # noqa: S101  (LoginRequiredMixin)
