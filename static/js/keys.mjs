@@ -29,7 +29,7 @@ dialog.addEventListener("click", (event) => { if (event.target === dialog) dialo
 let going = 0;
 
 function step(by) {
-  const rows = [...document.querySelectorAll("#table tbody th a")];
+  const rows = [...document.querySelectorAll("#table tbody tr")].map((row) => row.querySelector("th a")).filter(Boolean);
   if (!rows.length) return false;
   const at = rows.indexOf(document.activeElement);
   const next = at < 0 && by < 0 ? rows.length - 1 : at + by;
