@@ -168,7 +168,7 @@ def test_a_revoked_token_is_out_within_a_second(site, opens):
     expect(row).to_contain_text("revoked")
 
 
-def test_a_removed_members_open_page_says_so(site, opens):
+def test_a_removed_members_open_page_says_so(site, opens, complaints):
     email = a_person(site, "leaver@example.org")
     theirs = opens("/accounts/login/", who=None, wait=False)
     log_in(theirs, site, email)
@@ -177,6 +177,10 @@ def test_a_removed_members_open_page_says_so(site, opens):
     owner.get_by_role("button", name=f"Remove {email}").click()
     expect(owner.locator(".toast")).to_contain_text("is not a member any more")
     expect(theirs.locator("#pulse[data-state=live]")).to_have_count(0, timeout=8_000)
+    # The page asks again and is told, by name, that it may not.
+    theirs.close()
+    assert all("403" in each for each in complaints), complaints
+    complaints.clear()
 
 
 # --- keys ---------------------------------------------------------------------------------
