@@ -101,11 +101,13 @@ else:
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "csp.middleware.CSPMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.locale.LocaleMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "allauth.account.middleware.AccountMiddleware",
-        "allauth.usersessions.middleware.UserSessionsMiddleware",
+        "tenants.activity.ActivityMiddleware",
+        "tenants.preferences.PreferencesMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "config.requests.RequestLogMiddleware",
@@ -245,6 +247,8 @@ TELEMETRY_ROUTES = [
     {"name": "alerts", "kinds": ["v", "m"], "handler": "alerts.tasks.evaluate"},
 ]
 
+PALETTE_SOURCES = ["alerts.palette.found"]
+"""What Ctrl-K finds besides vehicles, meters, devices and fleets: `f(actor, wanted) -> list`."""
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 """Bearer token of /metrics; empty: only loopback may read it."""
 TELEMETRY_TIMELINE_SOURCES = ["alerts.timeline.events"]
@@ -338,6 +342,14 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# English, and every language that has a catalogue: a new folder is a new language.
+LANGUAGES = [
+    ("en", "English"),
+    *(
+        (folder.parent.name.lower().replace("_", "-"), folder.parent.name)
+        for folder in sorted((BASE_DIR / "locale").glob("*/LC_MESSAGES"))
+    ),
+]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -358,7 +370,12 @@ STORAGES = {
         )
     },
 }
-UNFOLD = {"SITE_TITLE": "Outrider", "SITE_HEADER": "Outrider support", "SITE_SYMBOL": "route"}
+UNFOLD = {
+    "SITE_TITLE": "Outrider",
+    "SITE_HEADER": "Outrider support",
+    "SITE_SYMBOL": "route",
+    "DASHBOARD_CALLBACK": "telemetry.admin.home.answer",
+}
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
 MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
 """Empty, or out of reach: the page draws its own map of coasts, borders and places."""

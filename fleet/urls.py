@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from fleet.pages import imports, mappings, palette
+from fleet.pages import bulk, imports, mappings, palette
 from fleet.pages.kinds import DEVICES, FLEETS, KINDS, METERS, VEHICLES, Kind
 from fleet.pages.things import ArchiveThing, EditThing, NewThing, RestoreThing
 
@@ -33,6 +33,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
             name=f"{kind.plural}-import",
         )
         for kind in KINDS.values()
+    ),
+    *(
+        path(
+            f"{kind.plural}/bulk",
+            bulk.Bulk.as_view(kind=kind, page=kind.plural),
+            name=f"{kind.plural}-bulk",
+        )
+        for kind in (FLEETS, VEHICLES, METERS, DEVICES)
     ),
     path("meters/<str:meter_id>/mappings", mappings.NewMapping.as_view(), name="mapping-new"),
     path(

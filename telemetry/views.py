@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
 from telemetry.trails import recent_trails
-from tenants.models import Organisation, Units, User
+from tenants.models import Organisation, User
+from tenants.preferences import is_imperial
 from tenants.selectors import SESSION_TENANT, memberships_of, tenant_for_request
 
 MAP_FILES = ("land-50m", "land-10m", "borders-50m", "borders-10m", "places")
@@ -74,7 +75,7 @@ def _start(organisation: Organisation) -> dict[str, Any]:
         "socket": "/telemetry",
         "steps": reverse("start"),
         "trails": reverse("live-trails"),
-        "imperial": organisation.units == Units.IMPERIAL,
+        "imperial": is_imperial(organisation),
         "map": {
             "light": settings.MAP_STYLE_URL,
             "dark": settings.MAP_STYLE_DARK_URL,

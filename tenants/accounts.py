@@ -6,7 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.http import HttpRequest
 
-from tenants import crypto
+from tenants import crypto, withdrawal
 
 NO_TENANT = 0
 """A person's own secrets belong to no organisation."""
@@ -18,6 +18,13 @@ class ClosedSignup(DefaultAccountAdapter):  # type: ignore[misc]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def logout(self, request: HttpRequest) -> None:
+        """Live pages that this session has open elsewhere end with it."""
+        person = request.user.pk
+        super().logout(request)
+        if person is not None:
+            withdrawal.announce("user", person)
 
 
 class SealedSecrets(DefaultMFAAdapter):  # type: ignore[misc]

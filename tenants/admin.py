@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import RelatedOnlyFieldListFilter
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -16,14 +17,15 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
+from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from tenants import services
+from tenants import closing, services
 from tenants.actors import Actor
 from tenants.addresses import address_of
 from tenants.admin_base import DomainAdmin, TenantAdmin, supported_tenants
 from tenants.audit import record_audit
+from tenants.errors import DomainError
 from tenants.models import (
     ApiToken,
     AuditEntry,
@@ -39,6 +41,18 @@ admin.site.unregister(Group)
 # Theirs show secrets, or search a user name that our people do not have.
 admin.site.unregister(Authenticator)
 admin.site.unregister(UserSession)
+admin.site.unregister(EmailAddress)
+
+
+class ReasonedAction(ActionForm):  # type: ignore[misc]
+    """Asks why beside the choice of what to do."""
+
+    reason = forms.CharField(
+        max_length=400,
+        required=False,
+        label="",
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Why", "aria-label": "Why"}),
+    )
 
 
 @admin.register(Organisation)
@@ -51,6 +65,8 @@ class OrganisationAdmin(DomainAdmin):
     ordering = ("name",)
     fields = ("name", "slug", "time_zone", "units", "retention_days", "created_at", "archived_at")
     readonly_fields = ("slug", "created_at", "archived_at")
+    action_form = ReasonedAction
+    actions = ("archive", "restore")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_staff)
@@ -73,6 +89,26 @@ class OrganisationAdmin(DomainAdmin):
         actor = Actor.support(obj, request.user, address=address_of(request))
         fields = {name: form.cleaned_data[name] for name in form.changed_data}
         services.update_organisation(actor=actor, **fields)
+
+    @admin.action(description="Archive: shut out its people, tokens and devices")
+    def archive(self, request: HttpRequest, queryset: QuerySet[Organisation]) -> None:
+        self._each(request, queryset, closing.archive_organisation, "archived")
+
+    @admin.action(description="Restore: let them in again")
+    def restore(self, request: HttpRequest, queryset: QuerySet[Organisation]) -> None:
+        self._each(request, queryset, closing.restore_organisation, "restored")
+
+    def _each(
+        self, request: HttpRequest, rows: QuerySet[Organisation], act: Any, done: str
+    ) -> None:
+        reason = request.POST.get("reason", "")
+        for tenant in rows:
+            try:
+                act(tenant=tenant, by=request.user, reason=reason, address=address_of(request))
+            except DomainError as refusal:
+                self.message_user(request, f"{tenant}: {refusal.detail}", messages.WARNING)
+            else:
+                self.message_user(request, f"{tenant}: {done}.", messages.SUCCESS)
 
 
 @admin.register(User)
@@ -144,6 +180,25 @@ class InvitationAdmin(TenantAdmin):
     list_select_related = ("tenant",)
     search_fields = ("email", "tenant__name")
     ordering = ("-created_at",)
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(DomainAdmin):
+    """Addresses that people proved to be theirs, to look at."""
+
+    list_display = ("email", "user", "verified", "primary")
+    list_filter = ("verified", "primary")
+    list_select_related = ("user",)
+    search_fields = ("email", "user__email")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Authenticator)

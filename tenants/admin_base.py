@@ -76,6 +76,12 @@ class TenantAdmin(DomainAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # What is not shown cannot be guessed letter by letter in the address either.
+        if lookup.partition("__")[0] in (self.exclude or ()):
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         own = list(super().get_readonly_fields(request, obj))
         names = [field.name for field in self.model._meta.fields]

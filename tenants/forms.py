@@ -7,13 +7,15 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from tenants.actors import Actor
-from tenants.models import ROLE_SCOPES, Role, Scope, Units, User
+from tenants.models import ROLE_SCOPES, Role, Scope, Theme, Units, User
 
 LIFETIMES = {
     "30": _("30 days"),
@@ -21,6 +23,17 @@ LIFETIMES = {
     "365": _("A year"),
     "": _("Until it is revoked"),
 }
+
+
+def zones() -> list[str]:
+    """Zones to choose from: places, and UTC."""
+    return sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
+
+
+def known_zone(name: str) -> str:
+    if name and name not in available_timezones():
+        raise ValidationError(_("Choose a zone from the list, for example Europe/Paris."))
+    return name
 
 
 class OrganisationForm(forms.Form):
@@ -41,10 +54,7 @@ class OrganisationForm(forms.Form):
     )
 
     def clean_time_zone(self) -> str:
-        value: str = self.cleaned_data["time_zone"]
-        if value not in available_timezones():
-            raise ValidationError(_("Choose a zone from the list, for example Europe/Paris."))
-        return value
+        return known_zone(self.cleaned_data["time_zone"])
 
 
 def roles_for(actor: Actor) -> list[tuple[str, Any]]:
@@ -133,3 +143,31 @@ class ProfileForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
     )
+    units = forms.ChoiceField(
+        label=_("Units"), required=False, choices=[("", _("As the organisation")), *Units.choices]
+    )
+    time_zone = forms.CharField(
+        label=_("Time zone"),
+        max_length=64,
+        required=False,
+        help_text=_("Empty: the organisation’s."),
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
+    )
+    theme = forms.ChoiceField(
+        label=_("Light or dark"),
+        required=False,
+        choices=[("", _("As the device")), *Theme.choices],
+    )
+    language = forms.ChoiceField(label=_("Language"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["language"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  (declared above)
+        names = [
+            (code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES
+        ]
+        field.choices = [("", _("As the browser")), *names]
+
+    def clean_time_zone(self) -> str:
+        return known_zone(self.cleaned_data["time_zone"])

@@ -12,7 +12,9 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
+from tenants import withdrawal
 from tenants.scoping import TenantManager, TenantOwned
 
 
@@ -31,11 +33,31 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
 
 
+class Units(models.TextChoices):
+    METRIC = "metric", _("Kilometres, °C")
+    IMPERIAL = "imperial", _("Miles, °F")
+
+
+class Theme(models.TextChoices):
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
+
+
+LETS_IN = frozenset({"password", "is_active", "is_staff"})
+"""Fields of a person that open sockets depend on."""
+
+
 class User(AbstractUser):
     """A person. Membership, not this row, says what they may do in an organisation."""
 
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail", unique=True)
+
+    # How they like values shown; empty: as their organisation does.
+    units = models.CharField(max_length=8, choices=Units.choices, blank=True, default="")
+    time_zone = models.CharField(max_length=64, blank=True, default="")
+    language = models.CharField(max_length=16, blank=True, default="")
+    theme = models.CharField(max_length=5, choices=Theme.choices, blank=True, default="")
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -48,10 +70,13 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.email
 
-
-class Units(models.TextChoices):
-    METRIC = "metric", "Kilometres, °C"
-    IMPERIAL = "imperial", "Miles, °F"
+    def save(self, *args: Any, **options: Any) -> None:
+        """Whatever door a new password or a closed account comes through, sockets hear of it."""
+        known = self.pk is not None
+        super().save(*args, **options)
+        saved = options.get("update_fields")
+        if known and (saved is None or LETS_IN & set(saved)):
+            withdrawal.announce("user", self.pk)
 
 
 class Organisation(models.Model):
@@ -80,10 +105,10 @@ class Organisation(models.Model):
 
 
 class Role(models.TextChoices):
-    OWNER = "owner", "Owner"
-    MANAGER = "manager", "Manager"
-    DISPATCHER = "dispatcher", "Dispatcher"
-    VIEWER = "viewer", "Viewer"
+    OWNER = "owner", _("Owner")
+    MANAGER = "manager", _("Manager")
+    DISPATCHER = "dispatcher", _("Dispatcher")
+    VIEWER = "viewer", _("Viewer")
 
 
 class Membership(TenantOwned):
@@ -107,14 +132,14 @@ class Membership(TenantOwned):
 class Scope(models.TextChoices):
     """What an API token may do. A person's role grants the same scopes."""
 
-    TELEMETRY_READ = "telemetry:read", "Read telemetry and analytics"
-    TELEMETRY_WRITE = "telemetry:write", "Send telemetry"
-    FLEET_READ = "fleet:read", "Read fleets, vehicles, meters and devices"
-    FLEET_WRITE = "fleet:write", "Change fleets, vehicles, meters and devices"
-    VIN_REVEAL = "vin:reveal", "Reveal VINs"
-    ALERTS_ACT = "alerts:act", "Acknowledge, assign, snooze and resolve alerts"
-    ALERTS_WRITE = "alerts:write", "Change alert rules, geofences and who is told"
-    ORG_ADMIN = "org:admin", "Members, tokens, settings and the audit trail"
+    TELEMETRY_READ = "telemetry:read", _("Read telemetry and analytics")
+    TELEMETRY_WRITE = "telemetry:write", _("Send telemetry")
+    FLEET_READ = "fleet:read", _("Read fleets, vehicles, meters and devices")
+    FLEET_WRITE = "fleet:write", _("Change fleets, vehicles, meters and devices")
+    VIN_REVEAL = "vin:reveal", _("Reveal VINs")
+    ALERTS_ACT = "alerts:act", _("Acknowledge, assign, snooze and resolve alerts")
+    ALERTS_WRITE = "alerts:write", _("Change alert rules, geofences and who is told")
+    ORG_ADMIN = "org:admin", _("Members, tokens, settings and the audit trail")
 
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {

@@ -9,8 +9,9 @@ from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from tenants import secrets
+from tenants import secrets, withdrawal
 from tenants.actors import Actor
 from tenants.audit import changes_between, record, record_audit
 from tenants.conflicts import refusing
@@ -48,7 +49,7 @@ def create_organisation(
 ) -> Organisation:
     """A new organisation with its first owner; `settings`: time_zone, units, retention_days."""
     _check_time_zone(settings.get("time_zone", "UTC"))
-    taken = DomainError("slug_taken", 409, "Another organisation has this short name.")
+    taken = DomainError("slug_taken", 409, _("Another organisation has this short name."))
     with refusing({"tenants_organisation_slug_key": taken}):
         tenant = Organisation.objects.create(name=name, slug=slug, **settings)
     Membership.objects.create(tenant=tenant, user=owner, role=Role.OWNER)
@@ -86,7 +87,7 @@ def add_member(*, actor: Actor, email: str, role: str) -> Membership:
     _grant_no_more_than_held(actor, role)
     address = User.objects.normalize_email(email).lower()
     user = User.objects.filter(email=address).first() or User.objects.create_user(address)
-    already = DomainError("already_member", 409, "This person is a member already.")
+    already = DomainError("already_member", 409, _("This person is a member already."))
     with refusing({"membership_once": already}):
         membership = Membership.objects.create(tenant=actor.tenant, user=user, role=role)
     record(actor, "member.added", f"member {user}", changes={"role": (None, role)})
@@ -110,6 +111,7 @@ def change_role(*, actor: Actor, membership: Membership, role: str) -> Membershi
     )
     membership.role = role
     membership.save(update_fields=["role"])
+    withdrawal.announce("user", membership.user_id)
     return membership
 
 
@@ -129,6 +131,7 @@ def remove_member(*, actor: Actor, membership: Membership) -> None:
         changes={"role": (membership.role, None)},
     )
     membership.delete()
+    withdrawal.announce("user", membership.user_id)
 
 
 def _locked(membership: Membership) -> Membership:
@@ -141,15 +144,13 @@ def _locked(membership: Membership) -> Membership:
         .first()
     )
     if current is None:
-        raise DomainError("not_found", 404, "This person is not a member any more.")
+        raise DomainError("not_found", 404, _("This person is not a member any more."))
     return current
 
 
 def _grant_no_more_than_held(actor: Actor, role: str) -> None:
     if not ROLE_SCOPES[role] <= actor.scopes:
-        raise DomainError(
-            "role_exceeded", 403, f"The role {role} may do more than you may yourself."
-        )
+        raise DomainError("role_exceeded", 403, _("That role may do more than you may yourself."))
 
 
 def _keep_an_owner(membership: Membership) -> None:
@@ -157,7 +158,7 @@ def _keep_an_owner(membership: Membership) -> None:
         role=Role.OWNER, user__is_active=True
     )
     if not others.exclude(pk=membership.pk).exists():
-        raise DomainError("last_owner", 409, "An organisation keeps at least one owner.")
+        raise DomainError("last_owner", 409, _("An organisation keeps at least one owner."))
 
 
 @transaction.atomic
@@ -168,14 +169,17 @@ def issue_token(
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in Scope.values]
     if not wanted or unknown:
-        raise DomainError("unknown_scope", 422, "Name at least one scope, and only known ones.")
+        raise DomainError("unknown_scope", 422, _("Name at least one scope, and only known ones."))
     excess = sorted(set(wanted) - actor.scopes)
     if excess:
         raise DomainError(
-            "scope_exceeded", 403, f"You do not hold {', '.join(excess)} yourself.", scopes=excess
+            "scope_exceeded",
+            403,
+            _("You do not hold %(scopes)s yourself.") % {"scopes": ", ".join(excess)},
+            scopes=excess,
         )
     if expires_at is not None and expires_at <= timezone.now():
-        raise DomainError("expiry_past", 422, "The token would have expired already.")
+        raise DomainError("expiry_past", 422, _("The token would have expired already."))
     secret = secrets.new_secret(secrets.API_TOKEN)
     token = ApiToken.objects.create(
         tenant=actor.tenant,
@@ -203,6 +207,7 @@ def revoke_token(*, actor: Actor, token: ApiToken) -> ApiToken:
         token.revoked_at = timezone.now()
         token.save(update_fields=["revoked_at"])
         record(actor, "token.revoked", f"token {token.prefix}")
+        withdrawal.announce("token", token.pk)
     return token
 
 
@@ -220,11 +225,11 @@ def grant_support_access(
     The customer sees it in their audit trail, with its reason.
     """
     if not (staff.is_staff and staff.is_active):
-        raise DomainError("not_staff", 403, "Only staff can be given support access.")
+        raise DomainError("not_staff", 403, _("Only staff can be given support access."))
     if not reason.strip():
-        raise DomainError("reason_missing", 422, "Say why.")
+        raise DomainError("reason_missing", 422, _("Say why."))
     if not timedelta(0) < duration <= LONGEST_SUPPORT_ACCESS:
-        raise DomainError("duration_invalid", 422, "Support access lasts up to eight hours.")
+        raise DomainError("duration_invalid", 422, _("Support access lasts up to eight hours."))
     access = SupportAccess.objects.create(
         tenant=tenant, staff=staff, reason=reason, expires_at=timezone.now() + duration
     )
@@ -262,9 +267,10 @@ def end_support_access(
             target=f"organisation {access.tenant.slug}",
             address=address,
         )
+        withdrawal.announce("user", access.staff_id)
     return access
 
 
 def _check_time_zone(name: str) -> None:
     if name not in available_timezones():
-        raise DomainError("unknown_time_zone", 422, "No such time zone in the IANA database.")
+        raise DomainError("unknown_time_zone", 422, _("No such time zone in the IANA database."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from tenants import views
+from tenants import profile, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/", views.OrganisationSettings.as_view(), name="settings"),
@@ -26,7 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/tokens", views.Tokens.as_view(), name="tokens"),
     path("settings/tokens/<str:prefix>/revoke", views.TokenRevoke.as_view(), name="token-revoke"),
     path("settings/audit", views.Audit.as_view(), name="audit"),
-    path("settings/profile", views.Profile.as_view(), name="profile"),
-    path("settings/profile/sessions", views.EndSession.as_view(), name="session-end"),
+    path("settings/profile", profile.Profile.as_view(), name="profile"),
+    path("settings/profile/sessions", profile.EndSession.as_view(), name="session-end"),
     path("invitations/<str:key>", views.AcceptInvitation.as_view(), name="invitation"),
 ]

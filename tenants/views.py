@@ -1,19 +1,14 @@
-"""Settings: the organisation, its people and tokens, its audit trail, and one's own account."""
+"""Settings: the organisation, its people and tokens, and its audit trail."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
-from allauth.mfa.utils import is_mfa_enabled
-from allauth.usersessions.models import UserSession
 from django.contrib import messages
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -29,13 +24,14 @@ from tenants.forms import (
     InviteForm,
     JoinForm,
     OrganisationForm,
-    ProfileForm,
     RoleForm,
     TokenForm,
     roles_for,
+    zones,
 )
 from tenants.models import ApiToken, AuditEntry, Invitation, Membership, Scope, User
 from tenants.pages import MemberPage, refused
+from tenants.preferences import zone_of
 from tenants.selectors import SESSION_TENANT
 from tenants.tables import Column, page_of
 
@@ -67,8 +63,7 @@ class OrganisationSettings(SettingsPage):
         return self._page(form, status=422)
 
     def _page(self, form: OrganisationForm, status: int = 200) -> HttpResponse:
-        zones = sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
-        return self.show({"form": form, "zones": zones, "tab": "organisation"}, status=status)
+        return self.show({"form": form, "zones": zones(), "tab": "organisation"}, status=status)
 
 
 class Members(SettingsPage):
@@ -312,7 +307,7 @@ class Audit(SettingsPage):
                 | Q(reason__icontains=wanted)
             )
         since, until = _day(query.get("since", "")), _day(query.get("until", ""))
-        with timezone.override(ZoneInfo(self.tenant.time_zone)):
+        with timezone.override(zone_of(self.tenant)):
             if since:
                 rows = rows.filter(at__date__gte=since)
             if until:
@@ -331,58 +326,3 @@ def _day(text: str) -> Any:
         return parse_date(text)
     except ValueError:
         return None
-
-
-class Profile(LoginRequiredMixin, View):
-    """One's own name; password, second factor and sessions are a click away."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        assert isinstance(request.user, User)  # noqa: S101  (LoginRequiredMixin)
-        names = {"first_name": request.user.first_name, "last_name": request.user.last_name}
-        return self._page(request, ProfileForm(names))
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = ProfileForm(request.POST)
-        if not form.is_valid():
-            return self._page(request, form, status=422)
-        assert isinstance(request.user, User)  # noqa: S101
-        request.user.first_name = form.cleaned_data["first_name"]
-        request.user.last_name = form.cleaned_data["last_name"]
-        request.user.save(update_fields=["first_name", "last_name"])
-        messages.success(request, _("Your name was saved."))
-        return redirect("profile")
-
-    def _page(self, request: HttpRequest, form: ProfileForm, status: int = 200) -> HttpResponse:
-        assert isinstance(request.user, User)  # noqa: S101
-        sessions = UserSession.objects.purge_and_list(request.user)
-        sessions.sort(key=lambda each: each.created_at, reverse=True)
-        context = {
-            "form": form,
-            "page": "settings",
-            "tab": "profile",
-            "mfa": is_mfa_enabled(request.user),
-            "sessions": [(_name_of(each), each) for each in sessions],
-            "current": request.session.session_key,
-        }
-        return render(request, "settings/profile.html", context, status=status)
-
-
-class EndSession(LoginRequiredMixin, View):
-    """Log one of one's own sessions out, wherever it is; or all but this one."""
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        sessions = UserSession.objects.filter(user=request.user)
-        others = sessions.exclude(session_key=request.session.session_key)
-        named = [each for each in sessions if _name_of(each) == request.POST.get("session")]
-        ended = list(others) if "others" in request.POST else named
-        if not ended:
-            raise Http404
-        for session in ended:
-            session.end()
-        messages.success(request, _("The session was ended."))
-        return redirect("profile")
-
-
-def _name_of(session: UserSession) -> str:
-    """Names a session on the page: its key opens it and must not stand there."""
-    return hashlib.sha256(session.session_key.encode()).hexdigest()[:16]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +16,7 @@ from fleet.models import Meter, MeterMapping
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage, refused
+from tenants.preferences import zone_of
 
 
 class MappingPage(MemberPage):
@@ -38,7 +38,7 @@ class MappingPage(MemberPage):
 
     def zone(self) -> Any:
         """Times are typed in the organisation's zone."""
-        return timezone.override(ZoneInfo(self.tenant.time_zone))
+        return timezone.override(zone_of(self.tenant))
 
 
 class NewMapping(MappingPage):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Case, IntegerField, Q, Value, When
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from fleet.geofences import Geofence
 from fleet.models import Device, Fleet, Meter, Referenced, Vehicle
@@ -20,12 +23,16 @@ KINDS: dict[str, tuple[type[Referenced], str]] = {
     "fleet": (Fleet, ""),
     "geofence": (Geofence, ""),
 }
+LABELS = {"vehicle": _("vehicle"), "meter": _("meter"), "device": _("device"), "fleet": _("fleet")}
 MOST = 6
 """Of each kind."""
 
 
 class Palette(MemberPage):
-    """`q` searches names, ids and plates; `kind` narrows it to one kind. One query a kind."""
+    """`q` searches names, ids and plates; `kind` narrows it to one kind. One query a kind.
+
+    Other apps have more to find: `PALETTE_SOURCES` names them.
+    """
 
     scopes = {"GET": Scope.FLEET_READ}
 
@@ -34,6 +41,9 @@ class Palette(MemberPage):
         only = request.GET.get("kind")
         kinds = [only] if only in KINDS else list(KINDS)
         found = [row for kind in kinds for row in self._search(kind, wanted)] if wanted else []
+        if wanted and only not in KINDS:
+            for source in settings.PALETTE_SOURCES:
+                found += import_string(source)(self.actor, wanted)
         return JsonResponse({"found": found}, headers={"Cache-Control": "private, no-store"})
 
     def _search(self, kind: str, wanted: str) -> list[dict[str, Any]]:
@@ -55,6 +65,7 @@ class Palette(MemberPage):
         return [
             {
                 "kind": kind,
+                "label": LABELS[kind],
                 "id": row.reference,
                 "name": row.name,
                 "hint": getattr(row, extra, "") if extra else "",

@@ -3,6 +3,7 @@
 import "htmx.org";
 import { age } from "outrider/format";
 import { startShell } from "outrider/shell";
+import { gettext, interpolate } from "outrider/words";
 
 startShell();
 
@@ -10,7 +11,7 @@ startShell();
 setInterval(() => {
   for (const each of document.querySelectorAll("time[data-ago]")) {
     const seconds = (Date.now() - Date.parse(each.dateTime)) / 1000;
-    if (seconds >= 0) each.textContent = `${age(seconds)} ago`;
+    if (seconds >= 0) each.textContent = interpolate(gettext("%(time)s ago"), { time: age(seconds) });
   }
 }, 1000);
 

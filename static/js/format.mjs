@@ -1,4 +1,5 @@
 // Numbers and ages as people read them. Values come in SI-style units; imperial is for show.
+import { gettext } from "outrider/words";
 
 const CONVERTED = {
   "km/h": ["mph", (v) => v * 0.621371],
@@ -34,7 +35,7 @@ export function measure(value, unit) {
 
 /** "83 km/h"; true and false as yes and no. */
 export function worded(value, field) {
-  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "boolean") return value ? gettext("yes") : gettext("no");
   if (typeof value !== "number") return String(value);
   if (field?.unit === "°" && field.label !== "Heading") return `${value.toFixed(5)}°`;
   const { text, unit } = measure(value, field?.unit ?? "");

@@ -14,7 +14,7 @@ function start() {
   const list = dialog.querySelector("[role=listbox]");
   const none = dialog.querySelector(".palette__none");
   const pages = [...dialog.querySelector("template").content.querySelectorAll("a")].map((a) => ({
-    kind: "page", name: a.textContent, id: "", hint: "", url: a.getAttribute("href"),
+    label: dialog.dataset.page, name: a.textContent, id: "", hint: "", url: a.getAttribute("href"),
   }));
   let chosen = 0;
   let asked = 0;
@@ -42,7 +42,7 @@ function start() {
     item.role = "option";
     const kind = document.createElement("span");
     kind.className = "palette__kind";
-    kind.textContent = each.kind;
+    kind.textContent = each.label;
     const link = document.createElement("a");
     link.href = each.url;
     link.tabIndex = -1;

@@ -16,6 +16,7 @@ export function startShell() {
   document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
     const theme = isDark() ? "light" : "dark";
     localStorage.setItem("theme", theme);
+    localStorage.setItem("theme-since", document.documentElement.dataset.ownTheme ?? "");
     document.documentElement.dataset.theme = theme;
     announce();
   });

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -33,6 +32,7 @@ from telemetry.models import (
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage, refused
+from tenants.preferences import zone_of
 
 FRAMES = 10
 
@@ -283,7 +283,7 @@ def _hours_of(device: Device) -> list[dict[str, Any]]:
     most = max(counted.values(), default=0)
     if not most:
         return []
-    zone = ZoneInfo(device.tenant.time_zone)
+    zone = zone_of(device.tenant)
     hours = [since + timedelta(hours=n) for n in range(24)]
     return [
         {

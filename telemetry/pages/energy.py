@@ -21,6 +21,7 @@ from telemetry.energy import Use, VehicleUse, charge_now, use_of
 from telemetry.pages.streaming import streamed
 from tenants.models import Scope
 from tenants.pages import MemberPage
+from tenants.preferences import zone_of
 
 PERIODS: Final[dict[str, tuple[int, str | Promise]]] = {
     "7d": (7, gettext_lazy("7 days")),
@@ -50,7 +51,7 @@ class EnergyBase(MemberPage):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.tenant.time_zone)
+        return zone_of(self.tenant)
 
     def choose(self) -> None:
         """Read fleet, period and order from the address."""

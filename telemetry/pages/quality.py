@@ -27,6 +27,7 @@ from tenants.audit import record
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage
+from tenants.preferences import zone_of
 from tenants.tables import Column, page_of
 
 PERIODS = {
@@ -93,7 +94,7 @@ class Quality(MemberPage):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.tenant.time_zone)
+        return zone_of(self.tenant)
 
     def _span(self) -> tuple[str, datetime, datetime]:
         """A named period that ends now, or one that was picked, of at most the longest."""

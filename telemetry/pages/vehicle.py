@@ -21,8 +21,9 @@ from telemetry.pages.period import NAMED, Period, day_of, moment_of, period_of
 from telemetry.status import rule, status_of
 from telemetry.views import MAP_FILES
 from tenants.errors import DomainError
-from tenants.models import Scope, Units
+from tenants.models import Scope
 from tenants.pages import MemberPage
+from tenants.preferences import is_imperial, zone_of
 
 SHOWN_AT_FIRST: Final = ("speed_kmh", "soc_pct", "battery_temp_c", POWER)
 
@@ -43,7 +44,7 @@ class VehiclePage(MemberPage):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.tenant.time_zone)
+        return zone_of(self.tenant)
 
     def _asked_moment(self) -> datetime | None:
         return moment_of(self.request.GET.get("t", ""), self.zone)
@@ -82,7 +83,7 @@ class Overview(VehiclePage):
             "live": period.is_live,
             "fits": not self.request.GET,
             "at": microseconds(at) // 1000 if at else None,
-            "imperial": self.tenant.units == Units.IMPERIAL,
+            "imperial": is_imperial(self.tenant),
             "shown": SHOWN_AT_FIRST,
             "map": {
                 "light": settings.MAP_STYLE_URL,

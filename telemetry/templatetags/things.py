@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.html import escape, format_html
@@ -15,6 +14,7 @@ from django.utils.translation import gettext
 from fleet.models import Device, Referenced
 from fleet.pages.palette import address_of
 from telemetry.frames import reason
+from tenants.preferences import zone_of
 
 register = template.Library()
 
@@ -59,7 +59,7 @@ def day_in_zone(value: datetime) -> str:
 @register.simple_tag(takes_context=True)
 def wall_clock(context: template.Context, value: datetime, pattern: str) -> SafeString:
     """A moment in the organisation's zone by a pattern of strftime, UTC on hover."""
-    local = value.astimezone(ZoneInfo(context["actor"].tenant.time_zone))
+    local = value.astimezone(zone_of(context["actor"].tenant))
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         value.isoformat(),

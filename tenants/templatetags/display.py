@@ -16,7 +16,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
-from tenants.models import Organisation, Units
+from tenants.models import Organisation
+from tenants.preferences import is_imperial, zone_of
 
 register = template.Library()
 
@@ -158,11 +159,17 @@ def or_dash(value: object) -> object:
 
 
 def _zone(organisation: Organisation | None) -> ZoneInfo:
-    return ZoneInfo(organisation.time_zone if isinstance(organisation, Organisation) else "UTC")
+    return zone_of(organisation if isinstance(organisation, Organisation) else None)
 
 
 def _imperial(organisation: Organisation | None) -> bool:
-    return isinstance(organisation, Organisation) and organisation.units == Units.IMPERIAL
+    return isinstance(organisation, Organisation) and is_imperial(organisation)
+
+
+@register.filter
+def zone_name(organisation: Organisation | None) -> str:
+    """Of the zone that the page's times are in."""
+    return _zone(organisation).key
 
 
 def _iso(value: datetime) -> str:

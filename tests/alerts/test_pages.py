@@ -51,7 +51,8 @@ def post(client, path, **fields):
 def test_it_lists_what_needs_somebody_and_counts_it_in_the_navigation(client, alert):
     page = get(client, "/alerts")
     assert "Speeding: Speed &gt; 120 km/h" in page
-    assert 'aria-label="Alerts, 1 open"' in page
+    assert 'id="alert-count">1</b><span class="visually-hidden">1 open</span>' in page
+    assert 'id="alert-count">1</b>' in get(client, "/vehicles"), "on every page"
     assert "Speeding" not in get(client, "/alerts?severity=low&part=1")
     assert "<html" not in get(client, "/alerts?part=1")
     assert "V1" in get(client, "/alerts?group=vehicle&part=1")

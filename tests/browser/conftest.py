@@ -17,6 +17,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.mailbox import Mailbox
 from tests.telemetry.platform import CHECKOUT, Platform, free_port, running_platform, wait_for_port
 
 PASSWORD = "correct horse battery staple"
@@ -57,6 +58,7 @@ class Site:
     tokens: dict[str, str]
     port: int
     web: subprocess.Popen[bytes]
+    mailbox: Mailbox
 
     @property
     def url(self) -> str:
@@ -88,21 +90,25 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(django_db_setup):
+    mailbox = Mailbox()
+    mailbox.controller.start()
     with running_platform() as platform:
         # Its own map: the tests reach nothing beyond this machine.
         platform.environment |= {
             "HTTPS_ONLY": "false",
             "MAP_STYLE_URL": "",
             "MAP_STYLE_DARK_URL": "",
+            "EMAIL_URL": mailbox.url,
         }
         collected = platform.manage("collectstatic", "--no-input", "-v", "0")
         assert collected.returncode == 0, collected.stderr
         made = platform.manage("shell", "-v", "0", "-c", WORLD)
         assert made.returncode == 0, made.stderr
         platform.start(sys.executable, "manage.py", "run_live")
-        site = Site(platform, json.loads(made.stdout.splitlines()[-1]), free_port(), None)
+        site = Site(platform, json.loads(made.stdout.splitlines()[-1]), free_port(), None, mailbox)
         site.start_web()
         yield site
+    mailbox.controller.stop()
     connections.close_all()
 
 
