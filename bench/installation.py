@@ -9,23 +9,21 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psycopg
+
+from bench import product
+from bench.product import PROCESSES, ROOT, wait_for_port
+from scripts.processes import free_port
 from scripts.services import PostgresServer, RedisServer
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Installation:
@@ -33,10 +31,20 @@ class Installation:
 
     SERVERS: ClassVar[tuple[str, ...]] = ("postgres", "redis")
 
-    def __init__(self, folder: Path, processes: list[str] | None = None) -> None:
-        """`processes`: which of them to run; None: all."""
+    def __init__(
+        self,
+        folder: Path,
+        processes: Sequence[str] = PROCESSES,
+        *,
+        track_commits: bool = False,
+    ) -> None:
+        """`processes`: which of them to run. `track_commits`: have PostgreSQL note when each
+        transaction committed."""
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)  # the server's account has to come through
         self.folder = folder
         self.wanted = processes
+        self.track_commits = track_commits
         self.postgres = PostgresServer(folder / "postgres", port=free_port())
         self.redis = RedisServer(folder / "redis", port=free_port())
         self.ingest_port, self.web_port = free_port(), free_port()
@@ -44,56 +52,37 @@ class Installation:
 
     @property
     def environment(self) -> dict[str, str]:
-        env = {
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("PYTEST", "DJANGO", "OUTRIDER_PROCESS"))
-        }
-        return env | {
-            "DATABASE_URL": self.postgres.url,
-            "REDIS_URL": self.redis.url,
-            "REDIS_PREFIX": "private",
-            "HTTPS_ONLY": "false",
-            # Answers are measured, not refusals.
-            "API_RATE": "1000000/min",
-            "STATICFILES_BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
-            "PYTHONPATH": str(ROOT),
-        }
+        return product.environment(
+            database_url=self.postgres.url,
+            redis_url=self.redis.url,
+            prefix="private",
+            HTTPS_ONLY="false",
+            API_RATE="1000000/min",  # answers are measured, not refusals
+            STATICFILES_BACKEND="django.contrib.staticfiles.storage.StaticFilesStorage",
+        )
 
     @property
-    def commands(self) -> dict[str, list[str]]:
-        python = sys.executable
-        return {
-            "ingest": [
-                *(python, "-m", "config.serve_ingest"),
-                *("--host", "127.0.0.1", "--port", str(self.ingest_port)),
-            ],
-            "web": [
-                *(python, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.web_port)),
-                *("-v", "0"),
-                "config.asgi:application",
-            ],
-            # Two, that share the partitions: while one waits for a disk, the other computes.
-            "writer": [python, "manage.py", "run_writer"],
-            "writer-2": [python, "manage.py", "run_writer"],
-            "live": [python, "manage.py", "run_live"],
-            "worker": [python, "-m", "celery", "-A", "config", "worker", "-c", "1", "-l", "ERROR"],
-            "beat": [python, "-m", "celery", "-A", "config", "beat", "-l", "ERROR"],
-        }
+    def credentials(self) -> Path:
+        """Where `open` leaves what it returns, for the load generator."""
+        return self.folder / "credentials.json"
 
     def open(self, vehicles: int) -> dict[str, Any]:
         """Start everything; returns the credentials of `vehicles` devices."""
         self.postgres.start()
+        if self.track_commits:
+            with psycopg.connect(self.postgres.superuser_url, autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+            self.postgres.stop()
+            self.postgres.start()
         self.redis.start()
         self.run("manage.py", "migrate", "-v", "0")
-        credentials = json.loads(self.run("-m", "bench.provision", str(vehicles)))
-        wanted = list(self.commands) if self.wanted is None else self.wanted
-        for name in wanted:
+        self.credentials.write_text(self.run("-m", "bench.provision", str(vehicles)))
+        for name in self.wanted:
             self.start(name)
         for name, port in (("ingest", self.ingest_port), ("web", self.web_port)):
-            if name in wanted:
-                self.wait_for_port(port)
-        return dict(credentials)
+            if name in self.wanted:
+                wait_for_port(port)
+        return dict(json.loads(self.credentials.read_text()))
 
     def run(self, *arguments: str, check: bool = True, timeout: float = 120) -> str:
         done = subprocess.run(
@@ -115,7 +104,7 @@ class Installation:
             return
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                self.commands[name],
+                product.command(name, ingest_port=self.ingest_port, web_port=self.web_port),
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -149,14 +138,6 @@ class Installation:
         with contextlib.suppress(Exception):
             self.postgres.wipe()
 
-    def wait_for_port(self, port: int, seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"nothing listens on {port}")
-
     def post(self, path: str, body: object, token: str) -> int:
         """Status of a POST to the ingest process; 0 where it could not be reached."""
         request = urllib.request.Request(
@@ -172,3 +153,15 @@ class Installation:
             return refusal.code
         except OSError:
             return 0
+
+
+@contextmanager
+def opened(
+    folder: Path, processes: Sequence[str], *, vehicles: int = 1000, track_commits: bool = False
+) -> Iterator[tuple[Installation, dict[str, Any]]]:
+    """An installation and its credentials, for the length of a `with`."""
+    installation = Installation(folder, processes, track_commits=track_commits)
+    try:
+        yield installation, installation.open(vehicles)
+    finally:
+        installation.close()

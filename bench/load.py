@@ -24,9 +24,10 @@ from bench.load_http import post_in_bulk
 from bench.measure import summary_ms
 
 TICK_S = 0.01
+HOT_FOR_S = 2
 BODY = (
     b'{"seq":%d,"time":%d,"lat":33.%06d,"lon":-6.84271,"speed_kmh":%d.4,"heading_deg":271.5,'
-    b'"soc_pct":53.4,"battery_temp_c":31.%d,"battery_voltage_v":391.2,"battery_current_a":-18.25,'
+    b'"soc_pct":53.4,"battery_temp_c":%d.%d,"battery_voltage_v":391.2,"battery_current_a":-18.25,'
     b'"odometer_km":48210.4,"ignition":true}'
 )
 
@@ -34,8 +35,9 @@ BODY = (
 class Device(WSListener):
     """One device. `pending` holds (last seq of a frame, when it was sent)."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, hot_every: int = 0) -> None:
         self.number = number
+        self.hot_every = hot_every
         self.ready = asyncio.Event()
         self.transport: WSTransport | None = None
         self.window = 0
@@ -92,20 +94,23 @@ class Device(WSListener):
         assert self.transport is not None
         last_ms = max(int(time.time() * 1000), self.last_ms + readings)
         self.last_ms = last_ms
+        degrees = 31
+        if self.hot_every and (last_ms // 1000 + self.number) % self.hot_every < HOT_FOR_S:
+            degrees = 95
         parts = []
         for back in range(readings - 1, -1, -1):
             self.seq = seq = self.seq + 1
-            parts.append(BODY % (seq, last_ms - back, seq % 1000000, seq % 90, seq % 10))
+            parts.append(BODY % (seq, last_ms - back, seq % 1000000, seq % 90, degrees, seq % 10))
         payload = parts[0] if readings == 1 else b"[" + b",".join(parts) + b"]"
         self.pending.append((self.seq, now))
         self.transport.send(WSMsgType.TEXT, payload)
 
 
-async def connect(port: int, secrets: list[str]) -> list[Device]:
+async def connect(port: int, secrets: list[str], hot_every: int) -> list[Device]:
     devices = []
     for number, secret in enumerate(secrets):
         _, device = await ws_connect(
-            lambda number=number: Device(number),
+            lambda number=number: Device(number, hot_every),
             f"ws://127.0.0.1:{port}/device",
             extra_headers={
                 "Authorization": f"Bearer {secret}",
@@ -142,7 +147,7 @@ async def send_steadily(
 
 
 async def over_sockets(options: argparse.Namespace, secrets: list[str]) -> dict[str, Any]:
-    devices = await connect(options.port, secrets[: options.connections])
+    devices = await connect(options.port, secrets[: options.connections], options.hot_every)
     start = await send_steadily(
         devices, per_frame=options.per_frame, rate=options.rate, seconds=options.seconds
     )
@@ -171,6 +176,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--connections", type=int, default=200)
+    parser.add_argument("--hot-every", type=int, default=0)
     options = parser.parse_args()
     credentials = json.loads(options.credentials.read_text())
     if options.per_frame == 0:

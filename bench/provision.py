@@ -22,7 +22,7 @@ def provision(count: int) -> dict[str, object]:
 
     tenant = Organisation.objects.create(name="Private", slug="private")
     fleet = Fleet.unscoped.create(tenant=tenant, reference="F", name="Fleet")
-    Meter.unscoped.create(tenant=tenant, fleet=fleet, reference="M1", name="Meter")
+    meter = Meter.unscoped.create(tenant=tenant, fleet=fleet, reference="M1", name="Meter")
     token = new_secret(API_TOKEN)
     ApiToken.unscoped.create(
         tenant=tenant,
@@ -46,7 +46,7 @@ def provision(count: int) -> dict[str, object]:
         devices.append(
             {"vehicle_id": vehicle.pk, "reference": vehicle.reference, "secret": secret.plain}
         )
-    return {"token": token.plain, "devices": devices}
+    return {"token": token.plain, "devices": devices, "meters": [meter.pk]}
 
 
 if __name__ == "__main__":

@@ -2,64 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 
 def as_markdown(figures: dict[str, Any]) -> str:
     """`docs/figures.md`: what was measured, where and when, with what it cost."""
-    machine = figures["machine"]
+    machine, phases = figures["machine"], figures["phases"]
     lines = [
         "# Figures",
         "",
-        f"Measured {machine['date']} at commit {machine['commit']} on {machine['cores']} cores of "
-        f"{machine['cpu']} with {machine['memory_gib']} GiB, Python {machine['python']}: all on "
-        "one machine, the load generator included. `make bench` makes this page.",
+        f"Measured on {machine['cores']} cores of {machine['cpu']} with {machine['memory_gib']} "
+        f"GiB, Python {machine['python']}: all on one machine, the load generator included. "
+        "`make bench` makes this page.",
         "",
-        "| what | figure |",
-        "|---|---|",
-        *(f"| {what} | {figure} |" for what, figure in rows(figures)),
+        *table(["what", "figure"], rows(phases)),
         "",
         "## CPU seconds per million readings, by process",
         "",
-        *cost_table(figures),
+        *process_table(loads(phases), "cpu_s_per_million"),
         "",
         "## Memory at the end of the load (MiB, unshared)",
         "",
-        *memory_table(figures),
+        *process_table(loads(phases), "memory_mib"),
+        "",
+        "## When each phase was measured",
+        "",
+        *table(
+            ["phase", "date", "commit"],
+            [
+                (f"`{name}`", phase["measured"]["date"], phase["measured"]["commit"])
+                for name, phase in phases.items()
+            ],
+        ),
         "",
     ]
     return "\n".join(lines)
 
 
-def rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
-    single, fifty = figures["single_readings"], figures["frames_of_50"]
-    live, bulk = figures["device_to_dashboard"], figures["http_bulk"]
-    table = [
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    return [
+        "| " + " | ".join(heads) + " |",
+        "|---" * len(heads) + "|",
+        *("| " + " | ".join(map(str, row)) + " |" for row in rows),
+    ]
+
+
+def rows(phases: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was measured, in the order of the phases below, in one line each."""
+    return [
+        row for name, of_phase in _ROWS.items() if name in phases for row in of_phase(phases[name])
+    ]
+
+
+def storage_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
         (
             "storage ceiling (the writer's transaction fed from memory)",
-            f"{figures['storage_ceiling']['readings_per_s']:,} readings/s",
-        ),
-        *socket_rows("one reading a frame", single),
-        *socket_rows("frames of 50", fifty),
-        (
-            "bulk HTTP, 1,000 a request, flat out",
-            f"{bulk['accepted_per_s']:,} readings/s accepted, "
-            f"{bulk['committed_per_s']:,} committed",
-        ),
-        (
-            "device to dashboard at 5,000 readings/s",
-            f"p50 {live['latency_ms']['p50_ms']} ms, p99 {live['latency_ms']['p99_ms']} ms",
-        ),
+            f"{phase['readings_per_s']:,} readings/s",
+        )
     ]
-    for count, answers in figures["api"].items():
-        for question, took in answers.items():
-            table.append(
-                (
-                    f"API `{question}` with {int(count):,} rows stored",
-                    f"p50 {took['p50_ms']} ms, p99 {took['p99_ms']} ms",
-                )
-            )
-    return table
 
 
 def socket_rows(name: str, phase: dict[str, Any]) -> list[tuple[str, str]]:
@@ -77,32 +80,106 @@ def socket_rows(name: str, phase: dict[str, Any]) -> list[tuple[str, str]]:
     return answer
 
 
-def loads(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The load of each phase that is shown: of the socket phases the fastest held."""
+def bulk_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (
+            "bulk HTTP, 1,000 a request, flat out",
+            f"{phase['accepted_per_s']:,} readings/s accepted, "
+            f"{phase['committed_per_s']:,} committed",
+        )
+    ]
 
-    def best(phase: dict[str, Any]) -> dict[str, Any]:
+
+def dashboard_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
+    took = phase["latency_ms"]
+    return [
+        (
+            "device to dashboard at 5,000 readings/s",
+            f"p50 {took['p50_ms']} ms, p99 {took['p99_ms']} ms",
+        )
+    ]
+
+
+def api_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
+    """A line for each question, with every size of history in it."""
+    sizes = {name: answers for name, answers in phase.items() if name != "measured"}
+    questions = next(iter(sizes.values()))
+    return [
+        (
+            f"API `{question}`",
+            "; ".join(
+                f"with {int(size):,} readings stored p50 {answers[question]['p50_ms']} ms, "
+                f"p99 {answers[question]['p99_ms']} ms"
+                for size, answers in sizes.items()
+            ),
+        )
+        for question in questions
+    ]
+
+
+def alert_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
+    load, opening, lag = phase["load"], phase["opening"], phase["engine_lag"]
+    return [
+        (
+            f"alerts: {phase['rules']} rules on each of {phase['vehicles']:,} vehicles at "
+            f"{load['target_rate']:,} readings/s for {load['seconds']:.0f} s",
+            f"{load['accepted_per_s']:,} accepted/s, {load['committed_per_s']:,} committed/s, "
+            f"{phase['evaluated_per_s']:,} evaluated/s; reading accepted to alert open "
+            f"p50 {opening['p50_s']} s, p99 {opening['p99_s']} s; "
+            f"the engine behind by {lag['max_s']} s at most",
+        )
+    ]
+
+
+def silence_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
+    steady, storm = phase["steady"], phase["all_at_once"]
+    return [
+        (
+            f"silence among {phase['vehicles']:,} vehicles",
+            f"alert open after its due time p50 {steady['opening']['p50_s']} s, "
+            f"p99 {steady['opening']['p99_s']} s, at most {steady['opening']['max_s']} s",
+        ),
+        (
+            f"the same with all {phase['vehicles']:,} due at one moment",
+            f"at most {storm['opening']['max_s']} s",
+        ),
+    ]
+
+
+_ROWS: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
+    "storage_ceiling": storage_rows,
+    "single_readings": partial(socket_rows, "one reading a frame"),
+    "frames_of_50": partial(socket_rows, "frames of 50"),
+    "http_bulk": bulk_rows,
+    "device_to_dashboard": dashboard_rows,
+    "alerts": alert_rows,
+    "silence": silence_rows,
+    "api": api_rows,
+}
+
+
+def loads(phases: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The load of each phase that has one: of the socket phases the fastest held."""
+
+    def fastest(phase: dict[str, Any]) -> dict[str, Any]:
         kept = [tried for tried in phase["tried"] if tried["held"]] or phase["tried"]
         return dict(kept[-1])
 
+    named: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+        "single_readings": ("one reading a frame", fastest),
+        "frames_of_50": ("frames of 50", fastest),
+        "http_bulk": ("bulk HTTP", dict),
+        "device_to_dashboard": ("a dashboard beside it", lambda phase: dict(phase["load"])),
+        "alerts": ("ten rules beside it", lambda phase: dict(phase["load"])),
+    }
     return {
-        "one reading a frame": best(figures["single_readings"]),
-        "frames of 50": best(figures["frames_of_50"]),
-        "bulk HTTP": figures["http_bulk"],
+        label: load_of(phases[name]) for name, (label, load_of) in named.items() if name in phases
     }
 
 
-def cost_table(figures: dict[str, Any]) -> list[str]:
-    return process_table(loads(figures), "cpu_s_per_million")
-
-
-def memory_table(figures: dict[str, Any]) -> list[str]:
-    return process_table(loads(figures), "memory_mib")
-
-
 def process_table(by_load: dict[str, dict[str, Any]], key: str) -> list[str]:
-    names = list(next(iter(by_load.values()))[key])
-    head = ["| load | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    return head + [
-        f"| {load} | " + " | ".join(str(figures[key].get(name, "")) for name in names) + " |"
-        for load, figures in by_load.items()
-    ]
+    names = list(dict.fromkeys(name for load in by_load.values() for name in load[key]))
+    return table(
+        ["load", *names],
+        [[label, *(load[key].get(name, "") for name in names)] for label, load in by_load.items()],
+    )

@@ -4,26 +4,26 @@ the ingest server and the writer as processes, management commands as a person g
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psycopg
 from django.conf import settings
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
+from bench import product
+from bench.product import ROOT as CHECKOUT
+from bench.product import wait_for_port
+from scripts.processes import free_port
 from telemetry.streams import sync_client
 
-CHECKOUT = Path(settings.BASE_DIR)
+__all__ = ["CHECKOUT", "Platform", "free_port", "running_platform", "wait_for_port"]
 
 
 @dataclass
@@ -64,27 +64,11 @@ class Platform:
 
     def start_ingest(self) -> None:
         self.port = self.port or free_port()
-        self.start(*(sys.executable, "-m", "config.serve_ingest", "--port", str(self.port)))
+        self.start(*product.command("ingest", ingest_port=self.port, web_port=0))
         wait_for_port(self.port)
 
     def start_writer(self) -> None:
-        self.start(sys.executable, "manage.py", "run_writer")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"nothing listens on port {port}")
+        self.start(*product.command("writer", ingest_port=self.port, web_port=0))
 
 
 @contextmanager
@@ -97,18 +81,14 @@ def running_platform() -> Iterator[Platform]:
     admin = make_conninfo(**where, dbname="postgres")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("PYTEST", "OUTRIDER_PROCESS"))
-    } | {
-        "DATABASE_URL": "postgres://{user}:{password}@{host}:{port}/{name}".format(
+    environment = product.environment(
+        database_url="postgres://{user}:{password}@{host}:{port}/{name}".format(
             **{"host": "", "port": "", "user": "", "password": "", **where}, name=name
         ),
-        "REDIS_URL": settings.REDIS_URL,
-        "REDIS_PREFIX": prefix,
-        "LOG_LEVEL": "WARNING",
-    }
+        redis_url=settings.REDIS_URL,
+        prefix=prefix,
+        LOG_LEVEL="WARNING",
+    )
     platform = Platform(environment, make_conninfo(**where, dbname=name))
     try:
         migrated = platform.manage("migrate", "--no-input", "-v", "0")

@@ -6,25 +6,28 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import redis
 
-from bench.installation import ROOT, Installation
+from bench.installation import Installation
 from bench.measure import Usage, usage_of
+from bench.product import ROOT
 
 
 @dataclass(frozen=True)
 class Load:
-    """`per_frame` readings in each frame; 0 is bulk HTTP. `rate` readings/s; 0 is flat out."""
+    """`per_frame` readings in each frame; 0 is bulk HTTP. `rate` readings/s; 0 is flat out.
+    `hot_every`: so many seconds apart each battery is too hot, for two seconds; 0: never."""
 
     per_frame: int
     rate: int
     seconds: int
     connections: int = 200
+    hot_every: int = 0
 
 
 def committed(installation: Installation) -> int:
@@ -49,13 +52,16 @@ def usage(installation: Installation, loader: int) -> dict[str, Usage]:
     return {name: usage_of(pid) for name, pid in known.items()}
 
 
-def run_load(installation: Installation, credentials: Path, load: Load) -> dict[str, Any]:
-    """Drive `load`, then wait until all of it is committed; returns the figures."""
+def run_load(
+    installation: Installation, load: Load, *, sample: Callable[[], None] | None = None
+) -> dict[str, Any]:
+    """Drive `load`, then wait until all of it is committed; returns the figures. Calls `sample`
+    every second meanwhile."""
     command = [
-        *(sys.executable, "-m", "bench.load", "--credentials", str(credentials)),
+        *(sys.executable, "-m", "bench.load", "--credentials", str(installation.credentials)),
         *("--port", str(installation.ingest_port), "--seconds", str(load.seconds)),
         *("--per-frame", str(load.per_frame), "--rate", str(load.rate)),
-        *("--connections", str(load.connections)),
+        *("--connections", str(load.connections), "--hot-every", str(load.hot_every)),
     ]
     before = committed(installation)
     loader = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -66,6 +72,8 @@ def run_load(installation: Installation, credentials: Path, load: Load) -> dict[
     while loader.poll() is None:
         time.sleep(1)
         depths.append((time.monotonic() - start, log_bytes(installation)))
+        if sample is not None:
+            sample()
         if loader.poll() is None:
             last = usage(installation, loader.pid)
     output = loader.communicate()[0]
