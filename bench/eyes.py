@@ -1,0 +1,152 @@
+"""A Chromium that measures what a person sees: when a page is useful, how long its main thread
+is held up, when a reading stands on the screen, what a page weighs, what memory it keeps.
+
+Times are taken inside the page: whoever drives a browser is not quick enough to tell.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+
+from scripts.screenshots import FLAGS
+
+WATCH = """
+(() => {
+  const seen = (window.seen = {tasks: [], frames: [], firsts: {}});
+  const first = (name) => { if (!(name in seen.firsts)) requestAnimationFrame(() => (seen.firsts[name] ??= performance.now())); };
+  new PerformanceObserver((list) => {
+    for (const {startTime, duration} of list.getEntries()) seen.tasks.push([startTime, duration]);
+  }).observe({type: "longtask", buffered: true});
+  new PerformanceObserver((list) => {
+    for (const frame of list.getEntries()) {
+      const scripts = frame.scripts.map(({duration, invoker, sourceFunctionName, sourceURL}) => [duration, invoker, sourceFunctionName, sourceURL.split("/").pop()]);
+      seen.frames.push({start: frame.startTime, duration: frame.duration, blocking: frame.blockingDuration, layout: frame.styleAndLayoutStart ? frame.startTime + frame.duration - frame.styleAndLayoutStart : 0, scripts});
+    }
+  }).observe({type: "long-animation-frame", buffered: true});
+  new MutationObserver(() => {
+    if (document.querySelector(".row")) first("row");
+    const count = document.querySelector("#tab-vehicles b")?.textContent.replaceAll(/\\D/g, "");
+    if (Number(count) >= window.expected) first("all");
+  }).observe(document, {childList: true, subtree: true, characterData: true});
+  const fill = CanvasRenderingContext2D.prototype.fill;
+  CanvasRenderingContext2D.prototype.fill = function (...given) {
+    if (this.canvas.className === "symbols") { first("map"); CanvasRenderingContext2D.prototype.fill = fill; }
+    return fill.apply(this, given);
+  };
+})();
+"""
+"""Before the page's own scripts: long tasks, long frames, and the first frame that shows a row
+of the list, something on the map, and all vehicles counted."""
+
+SPEEDS = """
+() => {
+  window.speeds = [];
+  let before = null;
+  new MutationObserver(() => {
+    const figure = [...document.querySelectorAll("#drawer .tile")].find((tile) => /km\\/h/.test(tile.textContent))?.querySelector(".tile__figure")?.firstChild.textContent;
+    if (!figure || figure === before) return;
+    before = figure;
+    requestAnimationFrame(() => window.speeds.push([Number(figure), Date.now()]));
+  }).observe(document.querySelector("#drawer"), {childList: true, subtree: true, characterData: true});
+}
+"""
+"""When each speed of the selected vehicle came to the screen."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Renders by software, as the machines that measure have no graphics card."""
+    program = os.environ.get("OUTRIDER_CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        raise SystemExit("bench-ui needs a Chromium; `make bench-ui` brings one.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def session_of(browser: Browser, url: str, email: str, password: str) -> Any:
+    """Cookies of somebody who has logged in."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{url}/accounts/login/")
+    page.fill("input[name=login]", email)
+    page.fill("input[name=password]", password)
+    page.click("button.button--main")
+    page.wait_for_url(lambda address: "login" not in address, timeout=60_000)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@contextmanager
+def opened_page(browser: Browser, session: Any, *, expected: int = 0) -> Iterator[Page]:
+    """A page of a browser that has seen nothing of the site yet, with eyes in it."""
+    context = browser.new_context(storage_state=session, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.add_init_script(f"window.expected = {expected};{WATCH}")
+    try:
+        yield page
+    finally:
+        context.close()
+
+
+def wait_for(page: Page, expression: str, seconds: float = 60) -> Any:
+    """The value of an expression once it has one. Asked from outside: the pages' policy lets
+    nobody evaluate text inside them."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := page.evaluate(expression):
+            return value
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{expression} stayed empty for {seconds} s")
+
+
+def kept_mib(tools: CDPSession) -> dict[str, float]:
+    """What is left of the heap when all that can go has gone."""
+    for _ in range(3):
+        tools.send("HeapProfiler.collectGarbage")
+    heap = tools.send("Runtime.getHeapUsage")
+    counted = tools.send("Memory.getDOMCounters")
+    return {
+        "heap_mib": round(heap["usedSize"] / 2**20, 1),
+        "nodes": counted["nodes"],
+        "listeners": counted["jsEventListeners"],
+    }
+
+
+def weight_kb(browser: Browser, session: Any, address: str) -> float:
+    """Kilobytes as they came over the wire, the map library and its map not counted."""
+    with opened_page(browser, session) as page:
+        tools = page.context.new_cdp_session(page)
+        tools.send("Network.enable")
+        names: dict[str, str] = {}
+        sizes: dict[str, float] = {}
+        tools.on(
+            "Network.responseReceived",
+            lambda event: names.update({event["requestId"]: event["response"]["url"]}),
+        )
+        tools.on(
+            "Network.loadingFinished",
+            lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}),
+        )
+        page.goto(address)
+        page.wait_for_timeout(2500)
+        return round(
+            sum(
+                size
+                for request, size in sizes.items()
+                if "maplibre" not in names.get(request, "") and "/map/" not in names.get(request, "")
+            )
+            / 1000,
+            1,
+        )
