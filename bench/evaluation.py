@@ -63,6 +63,7 @@ _DELAYS = """
 SELECT extract(epoch FROM pg_xact_commit_timestamp(t.xmin) - {since})::float8
 FROM alerts_alerttransition t JOIN alerts_alert a ON a.id = t.alert_id
 WHERE t.change = 'opened' AND a.rule_id = %s AND {since} IS NOT NULL
+ORDER BY t.id
 """
 
 

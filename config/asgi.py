@@ -11,6 +11,7 @@ from django.core.asgi import get_asgi_application
 from django.urls import path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ["OUTRIDER_PROCESS"] = "web"
 django_application = get_asgi_application()
 
 # Only after Django is set up may models be imported.

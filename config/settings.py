@@ -19,8 +19,9 @@ for local_file in ("services.env", "secrets.env"):
     if local_path.is_file():
         env.read_env(str(local_path), recurse=False, override=False)
 
-# Which kind of process this is: "web" serves everything; "ingest" only what devices call.
-PROCESS = env.str("OUTRIDER_PROCESS", "web")
+# Which kind of process this is: "web" serves everything; "ingest" only what devices call;
+# "command" serves nothing: a loop, a worker, a management command.
+PROCESS = env.str("OUTRIDER_PROCESS", "command")
 
 # --- Security -------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", False)
@@ -130,6 +131,12 @@ DATABASES = {"default": env.dj_db_url("DATABASE_URL")}
 DATABASES["default"]["ENGINE"] = "timescale.db.backends.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if PROCESS != "command":
+    # A server answers every request in a thread of its own, which cannot keep a connection.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
+        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 20), "timeout": 10}
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis: logs, channel layer, cache, Celery -----------------------------------------

@@ -68,6 +68,10 @@ LIES = [
     "UPDATE telemetry_vehicle_latest SET soc_pct = 99 WHERE vehicle_id = 2",
     'UPDATE telemetry_vehicle_latest SET attributes = attributes || \'{"gear": "R"}\''
     " WHERE vehicle_id = 1",
+    "UPDATE telemetry_vehicle_latest SET attributes = attributes - 'x1' WHERE vehicle_id = 2",
+    "UPDATE telemetry_vehicle_latest SET attributes = attributes || '{\"ghost\": 1}'"
+    " WHERE vehicle_id = 1",
+    "UPDATE telemetry_vehicle_latest SET driver = 'nobody' WHERE vehicle_id = 1",
     "UPDATE telemetry_vehicle_latest SET older = '{}' WHERE vehicle_id = 2",
     "UPDATE telemetry_vehicle_latest SET received_at = now() WHERE vehicle_id = 3",
     "DELETE FROM telemetry_meter_latest WHERE meter_id = 1",
@@ -92,6 +96,60 @@ def test_it_finds(store, lie, django_db_blocker):
     status, report = verify()
     assert status == 1, report
     assert "Differences" in report
+
+
+OLD = {
+    # What was said once, a month ago, and never since: its reading must still say so.
+    "a value": "UPDATE telemetry_vehicle_latest SET fuel_pct = 1 WHERE vehicle_id = 7",
+    "an attribute": "UPDATE telemetry_vehicle_latest"
+    ' SET attributes = attributes || \'{"colour": "red"}\' WHERE vehicle_id = 7',
+    "a value's reading": "DELETE FROM telemetry_vehicle_reading"
+    " WHERE vehicle_id = 7 AND fuel_pct IS NOT NULL",
+    "an attribute's reading": "UPDATE telemetry_vehicle_reading SET attributes = NULL"
+    " WHERE vehicle_id = 7 AND attributes ? 'colour'",
+    "its age": "UPDATE telemetry_vehicle_latest SET older = jsonb_set(older, '{fuel_pct,1}', '5')"
+    " WHERE vehicle_id = 7",
+    "a new attribute": "UPDATE telemetry_vehicle_latest"
+    ' SET attributes = attributes || \'{"gear": "N"}\' WHERE vehicle_id = 7',
+}
+
+
+@pytest.fixture
+def said_long_ago(store):
+    old = {"fuel_pct": 80.0, "attributes": {"colour": "blue"}}
+    store.store([vehicle_reading(7, at=NOW_US - 30 * DAY, **old)])
+    store.store([vehicle_reading(7, at=NOW_US - n * SECOND, speed_kmh=1.0 * n,
+                                 attributes={"gear": "D"}) for n in range(5)])  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", OLD.values(), ids=list(OLD))
+def test_it_follows_an_old_value_to_its_reading_whatever_since_says(
+    said_long_ago, lie, django_db_blocker
+):
+    since = ("--since", (NOW - timedelta(days=2)).isoformat())
+    assert verify(*since)[0] == 0
+    with django_connection.cursor() as cursor:
+        cursor.execute(lie)
+        assert cursor.rowcount > 0
+    status, report = verify(*since)
+    assert status == 1 and "vehicle 7" in report, report
+    assert verify()[0] == 1
+
+
+def test_it_knows_that_only_the_newest_attributes_are_kept(store, db):
+    """257 names, each in a reading of its own: the oldest is gone, and rightly."""
+    names = [f"n{n:03}" for n in range(257)]
+    store.store(
+        [
+            vehicle_reading(8, at=NOW_US - n * 3600 * SECOND, attributes={name: n})
+            for n, name in enumerate(names)
+        ]
+    )
+    assert verify()[0] == 0
+    store._connection.execute(
+        "UPDATE telemetry_vehicle_latest SET attributes = attributes || '{\"n256\": 256}'"
+    )
+    assert verify()[0] == 1
 
 
 def test_it_finds_a_group_that_nobody_declared(store):
