@@ -145,7 +145,8 @@ def weight_kb(browser: Browser, session: Any, address: str) -> float:
             sum(
                 size
                 for request, size in sizes.items()
-                if "maplibre" not in names.get(request, "") and "/map/" not in names.get(request, "")
+                if "maplibre" not in names.get(request, "")
+                and "/map/" not in names.get(request, "")
             )
             / 1000,
             1,

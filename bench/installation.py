@@ -170,9 +170,7 @@ def opened(
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Installation, dict[str, Any]]]:
     """An installation and its credentials, for the length of a `with`."""
-    installation = Installation(
-        folder, processes, track_commits=track_commits, settings=settings
-    )
+    installation = Installation(folder, processes, track_commits=track_commits, settings=settings)
     try:
         yield installation, installation.open(vehicles)
     finally:

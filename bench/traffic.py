@@ -110,7 +110,9 @@ async def drive(port: int, token: str, fleet: list[Van], seconds: float) -> dict
         if turn * TICK_S > elapsed:
             await asyncio.sleep(turn * TICK_S - elapsed)
         now_ms = int(time.time() * 1000)
-        await waiting.put(b"".join(van.report(EVERY_S, now_ms) for van in fleet[turn % turns :: turns]))
+        await waiting.put(
+            b"".join(van.report(EVERY_S, now_ms) for van in fleet[turn % turns :: turns])
+        )
         turn += 1
     for _ in posting:
         await waiting.put(None)

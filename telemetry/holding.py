@@ -25,7 +25,9 @@ _ENDS: Final = {
 }
 """What a reading says that contradicts a status, by the rule of `telemetry.status`; one that
 says nothing of it contradicts nothing."""
-_CONTRADICTS = " OR ".join(f"(asked.status = '{status}' AND {sql})" for status, sql in _ENDS.items())
+_CONTRADICTS = " OR ".join(
+    f"(asked.status = '{status}' AND {sql})" for status, sql in _ENDS.items()
+)
 _SINCE = f"""
     SELECT v.reference, began.time, other.time IS NULL
     FROM unnest(%(references)s::text[], %(statuses)s::text[]) AS asked (reference, status)

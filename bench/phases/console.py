@@ -55,9 +55,10 @@ def in_a_browser(folder: Path, options: Options) -> dict[str, Any]:
         "MAP_STYLE_DARK_URL": "",
     }
     seconds = 30 if options.quick else options.ui_seconds
-    with opened(
-        folder, [*processes(options), "web"], vehicles=1, settings=settings
-    ) as (installation, credentials):
+    with opened(folder, [*processes(options), "web"], vehicles=1, settings=settings) as (
+        installation,
+        credentials,
+    ):
         say("static files, vehicles, history")
         installation.run("manage.py", "collectstatic", "--no-input", "-v", "0")
         installation.run("-m", "bench.crowded", str(VEHICLES))
