@@ -15,49 +15,12 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
+from bench.product import ROOT
 from scripts.screenshots import FLAGS
 
-WATCH = """
-(() => {
-  const seen = (window.seen = {tasks: [], frames: [], firsts: {}});
-  const first = (name) => { if (!(name in seen.firsts)) requestAnimationFrame(() => (seen.firsts[name] ??= performance.now())); };
-  new PerformanceObserver((list) => {
-    for (const {startTime, duration} of list.getEntries()) seen.tasks.push([startTime, duration]);
-  }).observe({type: "longtask", buffered: true});
-  new PerformanceObserver((list) => {
-    for (const frame of list.getEntries()) {
-      const scripts = frame.scripts.map(({duration, invoker, sourceFunctionName, sourceURL}) => [duration, invoker, sourceFunctionName, sourceURL.split("/").pop()]);
-      seen.frames.push({start: frame.startTime, duration: frame.duration, blocking: frame.blockingDuration, layout: frame.styleAndLayoutStart ? frame.startTime + frame.duration - frame.styleAndLayoutStart : 0, scripts});
-    }
-  }).observe({type: "long-animation-frame", buffered: true});
-  new MutationObserver(() => {
-    if (document.querySelector(".row")) first("row");
-    const count = document.querySelector("#tab-vehicles b")?.textContent.replaceAll(/\\D/g, "");
-    if (Number(count) >= window.expected) first("all");
-  }).observe(document, {childList: true, subtree: true, characterData: true});
-  const fill = CanvasRenderingContext2D.prototype.fill;
-  CanvasRenderingContext2D.prototype.fill = function (...given) {
-    if (this.canvas.className === "symbols") { first("map"); CanvasRenderingContext2D.prototype.fill = fill; }
-    return fill.apply(this, given);
-  };
-})();
-"""
-"""Before the page's own scripts: long tasks, long frames, and the first frame that shows a row
-of the list, something on the map, and all vehicles counted."""
+WATCH = (ROOT / "bench" / "watch.js").read_text()
 
-SPEEDS = """
-() => {
-  window.speeds = [];
-  let before = null;
-  new MutationObserver(() => {
-    const figure = [...document.querySelectorAll("#drawer .tile")].find((tile) => /km\\/h/.test(tile.textContent))?.querySelector(".tile__figure")?.firstChild.textContent;
-    if (!figure || figure === before) return;
-    before = figure;
-    requestAnimationFrame(() => window.speeds.push([Number(figure), Date.now()]));
-  }).observe(document.querySelector("#drawer"), {childList: true, subtree: true, characterData: true});
-}
-"""
-"""When each speed of the selected vehicle came to the screen."""
+SPEEDS = (ROOT / "bench" / "speeds.js").read_text()
 
 
 @contextmanager

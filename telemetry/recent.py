@@ -54,7 +54,7 @@ def today(vehicle: Vehicle, *, start: datetime, now: datetime) -> dict[str, Any]
         microseconds(start),
         microseconds(now),
         gap_us=vehicle.silent_after_s * 1_000_000,
-        points=4,
+        points=16,
     )
     for page in arrays.pages(vehicle.pk, start=start, end=now):
         journey.add(page)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from bench.crowded import OWNER, PASSWORD
 from bench.eyes import SPEEDS, chromium, kept_mib, opened_page, session_of, wait_for, weight_kb
@@ -117,20 +117,21 @@ def _traffic(installation: Installation, seconds: float) -> Iterator[subprocess.
 
 
 def _first_looks(browser: Browser, session: Any, url: str) -> dict[str, Any]:
-    """From the request to the first frame with rows and the fleet on the map: with an empty
-    cache, the middle of several."""
+    """From the request to the frame with the first rows of the list, with the fleet on the map,
+    with all of it counted: with an empty cache, the middle and the worst of several."""
     looks = []
     for _ in range(LOOKS):
         with opened_page(browser, session, expected=VEHICLES) as page:
             page.goto(url)
-            wait_for(page, "window.seen.firsts.all")
-            wait_for(page, "window.seen.firsts.map")
-            firsts = page.evaluate("window.seen.firsts")
-            looks.append((max(firsts["row"], firsts["map"]), firsts["all"]))
+            for what in ("rows", "map", "all"):
+                wait_for(page, f"window.seen.firsts.{what}")
+            looks.append(page.evaluate("window.seen.firsts"))
     return {
-        "useful_ms": round(sorted(useful for useful, _ in looks)[LOOKS // 2]),
-        "useful_worst_ms": round(max(useful for useful, _ in looks)),
-        "all_vehicles_ms": round(sorted(every for _, every in looks)[LOOKS // 2]),
+        f"{what}_ms": {
+            "middle": round(sorted(look[what] for look in looks)[LOOKS // 2]),
+            "worst": round(max(look[what] for look in looks)),
+        }
+        for what in ("rows", "map", "all")
     }
 
 
@@ -208,16 +209,12 @@ def _waits(said: list[tuple[int, float]], seen: list[list[float]]) -> list[float
     return waits
 
 
-def _held_up(
-    tasks: list[list[float]], frames: list[dict[str, Any]], seconds: float
-) -> dict[str, Any]:
-    """How long the main thread was held up at a time; what of it was scripts, and which."""
+def _held_up(tasks: list[list[float]], frames: list[list[Any]], seconds: float) -> dict[str, Any]:
+    """How long the main thread was held up at a time: by anything at all (the software renderer
+    and the other processes of this machine make a task longer), and by which of our scripts."""
     durations = sorted(duration for _, duration in tasks)
-    scripts = sorted(
-        ((script[0], *script[1:]) for frame in frames for script in frame["scripts"]),
-        key=lambda script: -float(script[0]),
-    )
     over = [duration for duration in durations if duration > 50]
+    scripts = sorted(frames, key=lambda script: -float(script[0]))
     return {
         "long_tasks": {
             "count": len(over),
@@ -227,7 +224,7 @@ def _held_up(
         "scripts": {
             "over_50_ms": sum(1 for script in scripts if float(script[0]) > 50),
             "longest_ms": round(float(scripts[0][0])) if scripts else 0,
-            "longest": [list(map(str, script)) for script in scripts[:5]],
+            "longest": [[round(float(took)), *named] for took, *named in scripts[:5]],
         },
     }
 
