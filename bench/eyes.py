@@ -6,8 +6,6 @@ Times are taken inside the page: whoever drives a browser is not quick enough to
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from typing import Any
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.product import ROOT
+from scripts.browser import find_browser
 from scripts.screenshots import FLAGS
 
 WATCH = (ROOT / "bench" / "watch.js").read_text()
@@ -26,9 +25,9 @@ SPEEDS = (ROOT / "bench" / "speeds.js").read_text()
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Renders by software, as the machines that measure have no graphics card."""
-    program = os.environ.get("OUTRIDER_CHROMIUM") or shutil.which("chromium")
+    program = find_browser()
     if program is None:
-        raise SystemExit("bench-ui needs a Chromium; `make bench-ui` brings one.")
+        raise SystemExit("There is no Chromium; `make bench-ui` brings one.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         try:

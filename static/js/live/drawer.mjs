@@ -42,6 +42,7 @@ export class Drawer {
 
   #build(thing) {
     this.key = thing.key;
+    this.noted = null;
     this.tag = element("span");
     this.meta = element("div", { class: "drawer__meta" });
     this.notes = element("div", { class: "drawer__notes" });

@@ -106,6 +106,7 @@ function draw() {
     lately.about(thing);
   }
   link.draw(past.on);
+  if (mapAsked) return;
   if (live.things.size || link.state === "live") requestAnimationFrame(() => setTimeout(bringMap));
 }
 
