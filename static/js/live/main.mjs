@@ -223,7 +223,7 @@ const menu = new Menu($("menu"), (thing) => {
   return [
     thing.kind === "vehicle" && [gettext("Follow on the map"), () => { select(thing.key); follow(true); }],
     [gettext("Open its page"), page],
-    alerts.of(thing).length > 0 && [gettext("Show its alerts"), `/alerts?${thing.kind}=${encodeURIComponent(thing.id)}`],
+    alerts.of(thing).length > 0 && [gettext("Show its alerts"), alerts.of(thing).length === 1 ? `/alerts/${alerts.of(thing)[0].id}` : "/alerts?group=vehicle"],
     alerts.mayAct && alerts.of(thing).some((alert) => alert.state === "open") && [gettext("Acknowledge its alerts"), () => acknowledge(thing)],
     [gettext("Copy link to this view"), () => copy(shared.href, gettext("Link copied"))],
     thing.kind === "vehicle" && [gettext("Copy as API address"), () => copy(api, gettext("Address copied"))],
