@@ -1,9 +1,10 @@
 # Everything below .outrider/, node_modules/ and staticfiles/; nothing is installed on the system.
 VEHICLES ?= 60
 PORT ?= 8000
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services demo test check bench stop clean screenshots openapi
+.PHONY: help setup services demo test check bench bench-ui stop clean screenshots openapi
 # Targets change one another's folders.
 .NOTPARALLEL:
 
@@ -20,6 +21,7 @@ help:
 	@echo 'make check        ruff, mypy, import-linter, migrations, deployment check, OpenAPI file'
 	@echo 'make openapi      write docs/openapi.yaml anew'
 	@echo 'make bench        measure on this machine; writes docs/figures.md and docs/figures.json'
+	@echo 'make bench-ui     measure the console in a browser [SECONDS=600]; into the same pages'
 	@echo 'make screenshots  take the pictures of the documentation anew'
 	@echo 'make stop         stop everything this checkout started'
 	@echo 'make clean        stop, and remove everything that was set up, the data included'
@@ -45,6 +47,10 @@ openapi: setup
 
 bench: services
 	@$(OURS) -m bench
+
+bench-ui: services
+	@$(PYTHON) scripts/bootstrap.py --browser
+	@$(OURS) -m bench --phases console --seconds '$(SECONDS)'
 
 screenshots:
 	@$(PYTHON) scripts/bootstrap.py --browser

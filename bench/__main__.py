@@ -18,15 +18,23 @@ from bench.options import Options
 from bench.phases import PHASES
 from bench.say import say
 
+WITHOUT_BROWSER = [name for name in PHASES if name != "console"]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--phases", nargs="+", choices=list(PHASES), default=list(PHASES))
+    parser.add_argument("--phases", nargs="+", choices=list(PHASES), default=WITHOUT_BROWSER)
     parser.add_argument("--quick", action="store_true", help="shorter, and nothing is written")
     parser.add_argument("--rows", type=int, default=Options.rows, help="of the large history")
     parser.add_argument("--writers", type=int, default=Options.writers)
+    parser.add_argument("--seconds", type=int, default=Options.ui_seconds, help="of Live")
     arguments = parser.parse_args()
-    options = Options(quick=arguments.quick, rows=arguments.rows, writers=arguments.writers)
+    options = Options(
+        quick=arguments.quick,
+        rows=arguments.rows,
+        writers=arguments.writers,
+        ui_seconds=arguments.seconds,
+    )
     for name in arguments.phases:
         with tempfile.TemporaryDirectory(prefix="outrider-bench-") as folder:
             Path(folder).chmod(0o755)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,14 +37,16 @@ class Installation:
         processes: Sequence[str] = PROCESSES,
         *,
         track_commits: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """`processes`: which of them to run. `track_commits`: have PostgreSQL note when each
-        transaction committed."""
+        transaction committed. `settings`: of the product's processes."""
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)  # the server's account has to come through
         self.folder = folder
         self.wanted = processes
         self.track_commits = track_commits
+        self.settings = settings or {}
         self.postgres = PostgresServer(folder / "postgres", port=free_port())
         self.redis = RedisServer(folder / "redis", port=free_port())
         self.ingest_port, self.web_port = free_port(), free_port()
@@ -56,9 +58,12 @@ class Installation:
             database_url=self.postgres.url,
             redis_url=self.redis.url,
             prefix="private",
-            HTTPS_ONLY="false",
-            API_RATE="1000000/min",  # answers are measured, not refusals
-            STATICFILES_BACKEND="django.contrib.staticfiles.storage.StaticFilesStorage",
+            **{
+                "HTTPS_ONLY": "false",
+                "API_RATE": "1000000/min",  # answers are measured, not refusals
+                "STATICFILES_BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+                **self.settings,
+            },
         )
 
     @property
@@ -157,10 +162,15 @@ class Installation:
 
 @contextmanager
 def opened(
-    folder: Path, processes: Sequence[str], *, vehicles: int = 1000, track_commits: bool = False
+    folder: Path,
+    processes: Sequence[str],
+    *,
+    vehicles: int = 1000,
+    track_commits: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Installation, dict[str, Any]]]:
     """An installation and its credentials, for the length of a `with`."""
-    installation = Installation(folder, processes, track_commits=track_commits)
+    installation = Installation(folder, processes, track_commits=track_commits, settings=settings)
     try:
         yield installation, installation.open(vehicles)
     finally:

@@ -15,5 +15,8 @@ class Options:
     writers: int = 2
     """Processes that share the partitions: while one waits for a disk, the other computes."""
 
+    ui_seconds: int = 600
+    """Of the live page in a browser."""
+
     def seconds(self, full: int) -> int:
         return max(10, full // 6) if self.quick else full

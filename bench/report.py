@@ -146,6 +146,42 @@ def silence_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def console_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
+    first, live, chart = phase["first_look"], phase["live"], phase["chart"]
+    tasks, scripts, screen = live["long_tasks"], live["scripts"], live["reading_to_screen"]
+    early, late = live["memory"]["after_a_minute"], live["memory"]["at_the_end"]
+    heaviest = max(phase["page_kb"], key=lambda name: float(phase["page_kb"][name]))
+    return [
+        (
+            f"Live with {phase['vehicles']:,} vehicles, empty cache: first rows; the fleet on "
+            "the map (drawn by software); all counted",
+            "; ".join(f"{first[f'{name}_ms']['middle']:,} ms" for name in ("rows", "map", "all")),
+        ),
+        (
+            f"the same updating for {live['seconds']} s, each vehicle every five: main thread "
+            "held up for over 50 ms",
+            f"{tasks['count']} times, {tasks['longest_ms']} ms at most; by a script "
+            f"{scripts['over_50_ms']} times, {scripts['longest_ms']} ms at most",
+        ),
+        (
+            "the same: a reading sent to the frame that shows it",
+            f"p50 {screen['p50_ms']} ms, p99 {screen['p99_ms']} ms",
+        ),
+        (
+            "the same: heap after collection, a minute in (or a third) and at the end",
+            f"{early['heap_mib']} and {late['heap_mib']} MiB",
+        ),
+        (
+            f"charts of {chart['points']:,} readings: answered; drawn",
+            f"{chart['answered_ms']} ms; {chart['drawn_ms']} ms",
+        ),
+        (
+            f"heaviest page over the wire besides the map library ({heaviest})",
+            f"{phase['page_kb'][heaviest]} kB",
+        ),
+    ]
+
+
 _ROWS: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
     "storage_ceiling": storage_rows,
     "single_readings": partial(socket_rows, "one reading a frame"),
@@ -155,6 +191,7 @@ _ROWS: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
     "alerts": alert_rows,
     "silence": silence_rows,
     "api": api_rows,
+    "console": console_rows,
 }
 
 

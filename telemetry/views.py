@@ -7,16 +7,24 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
+from telemetry.saved_views import views_for
 from telemetry.trails import recent_trails
-from tenants.models import Organisation, User
+from tenants.actors import Actor
+from tenants.models import Organisation, Scope, User
 from tenants.preferences import is_imperial
-from tenants.selectors import SESSION_TENANT, memberships_of, tenant_for_request
+from tenants.selectors import (
+    SESSION_TENANT,
+    actor_for_request,
+    memberships_of,
+    tenant_for_request,
+)
 
 MAP_FILES = ("land-50m", "land-10m", "borders-50m", "borders-10m", "places")
 
@@ -25,9 +33,11 @@ MAP_FILES = ("land-50m", "land-10m", "borders-50m", "borders-10m", "places")
 @require_GET
 def live(request: HttpRequest) -> HttpResponse:
     """The fleet on a map, and beside it a list."""
-    organisation = tenant_for_request(request)
-    if organisation is None:
+    actor = actor_for_request(request)
+    if actor is None:
         return render(request, "telemetry/no_organisation.html", status=403)
+    organisation = actor.tenant
+    request.actor = actor  # type: ignore[attr-defined]  # So that the shell need not ask again.
     return render(
         request,
         "telemetry/live.html",
@@ -35,7 +45,7 @@ def live(request: HttpRequest) -> HttpResponse:
             "page": "live",
             "organisation": organisation,
             "organisations": _organisations(request, organisation),
-            "start": _start(organisation),
+            "start": _start(actor) | {"csrf": get_token(request)},
         },
     )
 
@@ -69,13 +79,19 @@ def _organisations(request: HttpRequest, current: Organisation | None) -> list[O
     return found if current is None or current in found else [current, *found]
 
 
-def _start(organisation: Organisation) -> dict[str, Any]:
+def _start(actor: Actor) -> dict[str, Any]:
     """What the page's modules need to know before the socket has said anything."""
     return {
         "socket": "/telemetry",
         "steps": reverse("start"),
         "trails": reverse("live-trails"),
-        "imperial": is_imperial(organisation),
+        "since": reverse("live-since"),
+        "past": reverse("live-past"),
+        "lately": reverse("live-lately", args=["0id0"]),
+        "views_address": reverse("live-views"),
+        "views": views_for(actor),
+        "may_act": Scope.ALERTS_ACT in actor.scopes,
+        "imperial": is_imperial(actor.tenant),
         "map": {
             "light": settings.MAP_STYLE_URL,
             "dark": settings.MAP_STYLE_DARK_URL,

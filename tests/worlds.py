@@ -32,6 +32,7 @@ from telemetry.models import (
     MeterLatest,
     MeterReadingRow,
     QuarantinedFrame,
+    SavedView,
     VehicleLatest,
     VehicleReadingRow,
 )
@@ -95,6 +96,7 @@ def build_world(mark: str) -> World:
         sent_at=datetime.now(UTC),
         expires_at=soon,
     )
+    add(SavedView, owner=owner, name=f"{mark} view", query=f"find={mark}", shared=True)
     fleet = add(Fleet, reference=f"{mark}-F1", name=f"{mark} fleet")
     vehicle = add(
         Vehicle,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.options import Options
-from bench.phases import alerts, api, edge, silence, storage
+from bench.phases import alerts, api, console, edge, silence, storage
 
 Phase = Callable[[Path, Options], dict[str, Any]]
 """(an empty folder, what was asked for) -> figures"""
@@ -21,4 +21,5 @@ PHASES: dict[str, Phase] = {
     "api": api.hot_answers,
     "alerts": alerts.ten_rules,
     "silence": silence.hundred_thousand,
+    "console": console.in_a_browser,
 }

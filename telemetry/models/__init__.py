@@ -5,6 +5,7 @@ from telemetry.models.health import DeviceHealth
 from telemetry.models.history import MeterReadingRow, VehicleReadingRow
 from telemetry.models.quarantine import QuarantinedFrame
 from telemetry.models.rollups import MeterHour, VehicleHour
+from telemetry.models.saved_views import SavedView
 from telemetry.models.state import MeterLatest, VehicleLatest
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "MeterLatest",
     "MeterReadingRow",
     "QuarantinedFrame",
+    "SavedView",
     "VehicleDay",
     "VehicleHour",
     "VehicleLatest",

@@ -10,6 +10,7 @@ from pathlib import Path
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
@@ -37,6 +38,32 @@ def importmap() -> SafeString:
 def _own_modules() -> list[str]:
     folder = Path(settings.BASE_DIR) / "static" / "js"
     return sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.mjs"))
+
+
+@register.simple_tag
+def preloads(name: str) -> SafeString:
+    """Links that fetch `outrider/NAME` and all that it imports at once, not link after link."""
+    return format_html_join(
+        "\n", '<link rel="modulepreload" href="{}">', ((static(path),) for path in _needed(name))
+    )
+
+
+_IMPORT = re.compile(r"""(?:^import\b[^"']*|\bimport\()["']([^"']+)["']""", re.MULTILINE)
+
+
+@cache
+def _needed(name: str) -> list[str]:
+    found: list[str] = []
+    waiting = [f"outrider/{name}"]
+    while waiting:
+        module = waiting.pop(0)
+        path = PACKAGES.get(module) or f"js/{module.removeprefix('outrider/')}.mjs"
+        if path in found:
+            continue
+        found.append(path)
+        if module not in PACKAGES:
+            waiting += _IMPORT.findall((Path(settings.BASE_DIR) / "static" / path).read_text())
+    return found
 
 
 @register.simple_tag

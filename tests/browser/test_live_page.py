@@ -52,7 +52,7 @@ def test_it_shows_a_reading_within_half_a_second_of_its_acceptance(site, opens):
     waits = sorted(seen[told] - at for told, at in accepted.items() if told in seen)
     assert waits[len(waits) // 2] < 500, waits
     expect(row(page, "Van 01")).to_contain_text("44 km/h")
-    expect(page.locator("#drawer .tag").first).to_have_text("Moving")
+    expect(page.locator("#drawer .tag").first).to_contain_text("Moving")
 
 
 def test_it_moves_a_vehicle_on_the_map_when_a_reading_comes(site, opens):
@@ -196,6 +196,65 @@ def test_it_has_the_list_as_a_sheet_on_a_phone(opens):
         page.wait_for_timeout(400)
         heights.append(sheet.bounding_box()["height"])
     assert heights[1] > heights[0] > heights[2]
+
+
+def test_it_shows_the_fleet_at_a_past_moment_and_never_as_the_present(site, opens):
+    site.say({"vehicle_id": "V9", **RABAT, "soc_pct": 77.0}, seconds_ago=3600)
+    site.say({"vehicle_id": "V9", **RABAT, "soc_pct": 41.0})
+    page = opens("/?selected=vehicle:V9")
+    expect(row(page, "Van 09")).to_contain_text("41%", timeout=20_000)
+    page.keyboard.press("t")
+    expect(page.locator("#past")).to_contain_text("Not live", timeout=20_000)
+    expect(page.locator("#pulse")).to_have_attribute("data-state", "past")
+    before = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() - 1800))
+    page.goto(f"{site.url}/?selected=vehicle:V9&at={before}")
+    expect(row(page, "Van 09")).to_contain_text("77%", timeout=20_000)
+    site.say({"vehicle_id": "V9", **RABAT, "soc_pct": 40.0})
+    page.keyboard.press("l")
+    expect(page.locator("#past")).to_be_hidden()
+    expect(row(page, "Van 09")).to_contain_text("40%", timeout=20_000)
+    assert "at=" not in page.url
+
+
+def test_it_tells_since_when_a_vehicle_idles(site, opens):
+    for minutes, speed in ((20, 44.0), (14, 0.0), (0, 0.0)):
+        site.say(
+            {"vehicle_id": "V10", "speed_kmh": speed, "ignition": True}, seconds_ago=minutes * 60
+        )
+    page = opens("/?find=Van+10")
+    expect(row(page, "Van 10")).to_contain_text("Idle 14 min", timeout=20_000)
+
+
+def test_it_offers_what_can_be_done_with_a_vehicle(site, opens):
+    site.say({"vehicle_id": "V11", **RABAT, "soc_pct": 50.0})
+    page = opens("/?find=Van+11")
+    row(page, "Van 11").click(button="right")
+    menu = page.locator("#menu")
+    expect(menu).to_contain_text("Copy as curl")
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    row(page, "Van 11").click()
+    page.keyboard.press("m")
+    menu.get_by_role("menuitem", name="Follow on the map").click()
+    follow = page.locator("#drawer").get_by_role("button", name="Follow on the map")
+    expect(follow).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    page.locator("#rows").focus()
+    page.keyboard.press("m")
+    menu.get_by_role("menuitem", name="Open its page").click()
+    page.wait_for_url("**/vehicles/V11/", timeout=20_000)
+
+
+def test_it_keeps_a_view_under_a_name(site, opens):
+    page = opens("/?sort=name&find=Van+1")
+    page.locator("#views summary").click()
+    page.fill("#views input", "Tens")
+    page.locator("#views").get_by_role("button", name="Save").click()
+    expect(page.locator("#views li")).to_contain_text("Tens", timeout=20_000)
+    page = opens()
+    page.locator("#views summary").click()
+    page.locator("#views li a", has_text="Tens").click()
+    expect(page.locator("#find")).to_have_value("Van 1")
+    assert "sort=name" in page.url
 
 
 def test_it_remembers_the_theme_a_person_chose(opens):

@@ -116,7 +116,7 @@ def test_it_decides_the_status_in_the_browser_as_on_the_server():
                 values, time_us=time, received_us=received, silent_after_s=limit, now_us=now
             )
         )
-    module = (ROOT / "static/js/live/status.mjs").as_uri()
+    module = (ROOT / "static/js/live/rule.mjs").as_uri()
     answer = "const answer = (each) => statusOf(...each);"
     assert in_node(f"import {{ statusOf }} from '{module}';\n{answer}", cases) == expected
     assert set(expected) == {"no_data", "offline", "moving", "charging", "idle", "parked"}

@@ -1,17 +1,22 @@
 // Which things the list and the map show, and in which order.
+import { gettext } from "outrider/words";
 
 export const SORTS = {
-  vehicle: { attention: "by attention", name: "by name", soc: "by charge", speed: "by speed", age: "by age" },
-  meter: { attention: "by attention", name: "by name", power: "by power", age: "by age" },
+  vehicle: { attention: gettext("by attention"), name: gettext("by name"), soc: gettext("by charge"), speed: gettext("by speed"), age: gettext("by age") },
+  meter: { attention: gettext("by attention"), name: gettext("by name"), power: gettext("by power"), age: gettext("by age") },
 };
 
-const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-// What no complete snapshot has ranked yet comes last.
-const byName = (a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || 0;
+// "Van 9" before "Van 10", "Élan" beside "Elan"; compared as plain text: a collator takes
+// a tenth of a second for 10,000 names.
+const keyOf = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/\d+/g, (digits) => digits.padStart(10, "0"));
+const byName = (a, b) => a.rank - b.rank;
 
-/** Give every thing its place among the names: comparing words of 10,000 every second is dear. */
+/** Give every thing its place among the names. */
 export function rank(things) {
-  [...things].sort((a, b) => collator.compare(a.name, b.name) || collator.compare(a.id, b.id)).forEach((thing, i) => (thing.rank = i));
+  const sorted = [...things];
+  for (const thing of sorted) thing.sortKey ??= `${keyOf(thing.name)}\n${thing.id}`;
+  sorted.sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1));
+  for (let i = 0; i < sorted.length; i++) sorted[i].rank = i;
 }
 
 const byValue = (name, sign) => (a, b) => {
@@ -21,7 +26,7 @@ const byValue = (name, sign) => (a, b) => {
 };
 const ACTIVITY = { moving: 0, charging: 1, idle: 2, parked: 3, offline: 4, no_data: 5 };
 const ORDERS = {
-  attention: (a, b) => b.level - a.level || ACTIVITY[a.status] - ACTIVITY[b.status] || byName(a, b),
+  attention: (a, b) => b.level - a.level || (b.alerts > 0) - (a.alerts > 0) || ACTIVITY[a.status] - ACTIVITY[b.status] || byName(a, b),
   name: byName,
   soc: byValue("soc_pct", 1),
   speed: byValue("speed_kmh", -1),
@@ -34,21 +39,24 @@ function searchText(thing) {
   return thing.search;
 }
 
-/** {shown, counts, total}: counts by status before the status filter, so that chips add up. */
-export function choose(things, view) {
+/** {shown, counts, …}: counts by status before the status filter, so that chips add up. */
+export function choose(things, view, open) {
   const words = view.find.toLowerCase().split(/\s+/).filter(Boolean);
   const counts = {};
   const shown = [];
   let total = 0;
   let attention = 0;
+  let alerts = 0;
   for (const thing of things) {
     if (thing.kind !== view.kind) continue;
     if (view.fleet && thing.fleet?.id !== view.fleet) continue;
     if (words.length && !words.every((word) => searchText(thing).includes(word))) continue;
     total++;
     counts[thing.status] = (counts[thing.status] ?? 0) + 1;
+    thing.alerts = open.bySubject.get(thing.key)?.length ?? 0;
     if (thing.level) attention++;
-    if (!view.status || view.status === thing.status || (view.status === "attention" && thing.level)) shown.push(thing);
+    if (thing.alerts) alerts++;
+    if (!view.status || view.status === thing.status || (view.status === "attention" && thing.level) || (view.status === "alerts" && thing.alerts)) shown.push(thing);
   }
-  return { shown: shown.sort(ORDERS[view.sort] ?? ORDERS.attention), counts, total, attention };
+  return { shown: shown.sort(ORDERS[view.sort] ?? ORDERS.attention), counts, total, attention, alerts };
 }

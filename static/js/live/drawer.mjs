@@ -1,8 +1,9 @@
 // What is known of the selected vehicle or meter, each value with its unit and its own age.
 import { age, element, measure, moment, worded } from "outrider/format";
 import { timeOf } from "outrider/live/merge";
-import { mark } from "outrider/live/marks";
+import { spark } from "outrider/live/spark";
 import { EXPLAINED, LABELS } from "outrider/live/status";
+import { gettext, interpolate } from "outrider/words";
 
 const TILES = {
   vehicle: ["speed_kmh", "soc_pct", "battery_temp_c", "power", "fuel_pct", "range_km"],
@@ -12,15 +13,19 @@ const MOST_TILES = 4;
 const OLD_S = 120;
 const SPARK_COLOURS = { soc_pct: "--moving", battery_temp_c: "--warning", voltage_v: "--charging" };
 const CLOSE = '<svg class="icon" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true"><path d="M18 6 6 18M6 6l12 12"/></svg>';
-const KINDS = { car: "Car", van: "Van", truck: "Truck", bus: "Bus", other: "" };
+const KINDS = { car: gettext("Car"), van: gettext("Van"), truck: gettext("Truck"), bus: gettext("Bus"), other: "" };
+const SEVERE = new Set(["critical", "high"]);
 
 export class Drawer {
-  constructor(box, fleet, fields, { onClose, onFollow }) {
+  constructor(box, { fields }, { lately, alerts }, { onClose, onFollow, onAcknowledge }) {
     this.box = box;
-    this.fleet = fleet;
     this.fields = fields;
+    this.lately = lately;
+    this.alerts = alerts;
     this.onClose = onClose;
     this.onFollow = onFollow;
+    this.onAcknowledge = onAcknowledge;
+    this.drawnAt = 0;
   }
 
   show(thing, following) {
@@ -29,6 +34,7 @@ export class Drawer {
       this.key = null;
       return;
     }
+    this.drawnAt = performance.now();
     if (this.key !== thing.key) this.#build(thing);
     this.follow?.setAttribute("aria-pressed", following);
     this.#draw(thing);
@@ -36,26 +42,25 @@ export class Drawer {
 
   #build(thing) {
     this.key = thing.key;
-    this.mark = element("span");
+    this.noted = null;
     this.tag = element("span");
     this.meta = element("div", { class: "drawer__meta" });
     this.notes = element("div", { class: "drawer__notes" });
     this.tiles = element("div", { class: "tiles" });
     this.facts = element("div", { class: "sections" });
-    this.body = element("div", { class: "drawer__body" }, this.notes, this.tiles, this.facts);
-    const close = element("button", { type: "button", class: "drawer__close", "aria-label": "Close", onclick: this.onClose });
+    this.today = element("dl", { class: "today", hidden: true });
+    this.body = element("div", { class: "drawer__body" }, this.notes, this.tiles, this.today, this.facts);
+    const close = element("button", { type: "button", class: "drawer__close", "aria-label": gettext("Close"), onclick: this.onClose });
     close.innerHTML = CLOSE;
     this.title = element("h2", { tabindex: "-1" }, thing.name);
     const head = element("div", { class: "drawer__head" }, element("div", { class: "drawer__title" }, this.title, this.tag, close), this.meta);
     this.box.replaceChildren(head, this.body);
-    this.said = "";
+    const page = element("a", { class: "button", href: `/${thing.kind}s/${encodeURIComponent(thing.id)}/` }, gettext("Open its page"));
+    this.follow = null;
     if (thing.kind === "vehicle") {
-      this.follow = element("button", { type: "button", class: "button", title: "f", onclick: this.onFollow }, "Follow on the map");
-      const api = element("a", { class: "button", href: `/v1/telemetry/${encodeURIComponent(thing.id)}/latest`, target: "_blank", rel: "noopener" }, "As JSON");
-      this.box.append(element("div", { class: "drawer__foot" }, this.follow, api));
-    } else {
-      this.follow = null;
+      this.follow = element("button", { type: "button", class: "button", title: "f", onclick: this.onFollow }, gettext("Follow on the map"));
     }
+    this.box.append(element("div", { class: "drawer__foot" }, ...[this.follow, page].filter(Boolean)));
   }
 
   #draw(thing) {
@@ -64,23 +69,55 @@ export class Drawer {
     this.tag.className = `tag is-${thing.status}`;
     this.tag.textContent = LABELS[thing.status];
     this.tag.title = EXPLAINED[thing.status];
-    const heard = thing.state ? `${age((now - thing.state.time_us) / 1e6)} ago` : "never heard";
+    const heard = thing.state ? interpolate(gettext("%(age)s ago"), { age: age((now - thing.state.time_us) / 1e6) }) : gettext("never heard");
+    if (thing.since != null && thing.status !== "offline") {
+      const held = age((now - thing.since) / 1e6);
+      this.tag.textContent += ` ${thing.sinceAtLeast ? "> " : ""}${held}`;
+    }
     const meta = [thing.fleet?.name, thing.plate, KINDS[thing.type], thing.id, heard].filter(Boolean);
     this.meta.replaceChildren(...meta.map((text) => element("span", {}, text)));
     this.#drawNotes(thing);
     this.#drawTiles(thing, now);
+    this.#drawToday(thing);
     this.#drawFacts(thing, now);
   }
 
+  #drawToday(thing) {
+    const { today } = this.lately;
+    this.today.hidden = this.lately.key !== thing.key || !today;
+    if (this.today.hidden) return;
+    const { text, unit } = measure(today.distance_km, "km");
+    const facts = [[gettext("Driven today"), `${text} ${unit}`]];
+    if (today.spent_kwh != null) facts.push([today.estimated ? gettext("Spent, estimated") : gettext("Spent"), `${measure(today.spent_kwh, "kWh").text} kWh`]);
+    if (today.charged_kwh != null) facts.push([gettext("Charged"), `${measure(today.charged_kwh, "kWh").text} kWh`]);
+    facts.push([gettext("Under way"), age(today.moving_s)]);
+    this.today.replaceChildren(...facts.map(([label, value]) => element("div", {}, element("dt", {}, label), element("dd", {}, value))));
+  }
+
+  #drawAlerts(thing) {
+    return this.alerts.of(thing).map((alert) => {
+      const note = element("div", { class: `note${SEVERE.has(alert.severity) ? " note--critical" : ""}` },
+        element("b", {}, element("a", { href: `/alerts/${alert.id}` }, alert.title)),
+        interpolate(alert.state === "open" ? gettext("Open since %(time)s") : gettext("Acknowledged, open since %(time)s"), { time: moment(Date.parse(alert.started_at) * 1000) }));
+      if (alert.state === "open" && this.alerts.mayAct) note.append(element("button", { type: "button", class: "button", title: "a", onclick: this.onAcknowledge }, gettext("Acknowledge")));
+      return note;
+    });
+  }
+
   #drawNotes(thing) {
-    const notes = (thing.attention ?? []).map(({ level, text, detail }) =>
-      element("div", { class: `note${level > 1 ? " note--critical" : ""}` }, element("b", {}, text), detail));
+    // Rebuilt only when they say something else: a button must not go from under a pointer.
+    const about = JSON.stringify([thing.key, thing.attention, thing.status, this.alerts.of(thing).map(({ id, state }) => [id, state])]);
+    if (this.noted === about) return;
+    this.noted = about;
+    const notes = this.#drawAlerts(thing);
+    notes.push(...(thing.attention ?? []).map(({ level, text, detail }) =>
+      element("div", { class: `note${level > 1 ? " note--critical" : ""}` }, element("b", {}, text), detail)));
     if (thing.status === "offline") {
       const said = moment(Math.min(thing.state.time_us, thing.state.received_us));
-      notes.push(element("div", { class: "note note--plain" }, element("b", {}, `As of ${said}`), "The values below are what it last said, not the present."));
+      notes.push(element("div", { class: "note note--plain" }, element("b", {}, interpolate(gettext("As of %(time)s"), { time: said })), gettext("The values below are what it last said, not the present.")));
     }
     if (thing.status === "no_data") {
-      notes.push(element("div", { class: "note note--plain" }, element("b", {}, "Nothing has come yet"), "Connect its device; the first reading shows here within a second."));
+      notes.push(element("div", { class: "note note--plain" }, element("b", {}, gettext("Nothing has come yet")), gettext("Connect its device; the first reading shows here within a second.")));
     }
     this.notes.hidden = !notes.length;
     this.notes.replaceChildren(...notes);
@@ -110,7 +147,7 @@ export class Drawer {
     const { battery_voltage_v: volts, battery_current_a: amperes } = state.values;
     if (volts == null || amperes == null) return null;
     const time = Math.min(timeOf(state, "battery_voltage_v"), timeOf(state, "battery_current_a"));
-    return { label: "Battery power", value: (volts * amperes) / 1000, unit: "kW", time, title: "Voltage times current" };
+    return { label: gettext("Battery power"), value: (volts * amperes) / 1000, unit: "kW", time, title: gettext("Voltage times current") };
   }
 
   #tile(thing, name, { label, value, unit, time, title }, now) {
@@ -123,7 +160,7 @@ export class Drawer {
       element("div", { class: "tile__label" }, element("span", {}, label), element("span", {}, age(seconds))),
       element("div", { class: "tile__figure" }, shown.text, element("small", {}, shown.unit)),
     );
-    const points = thing.history[name];
+    const points = this.lately.key === thing.key ? this.lately.sparks[name === "power" ? "power_kw" : name] : null;
     if (points?.length > 2) tile.append(spark(points, SPARK_COLOURS[name] ?? "--accent"));
     return tile;
   }
@@ -142,47 +179,23 @@ export class Drawer {
     const tiled = TILES[thing.kind];
     const skipped = new Set(["lat", "lon", "attributes", "alarms", "invalid", ...(this.tiled ? tiled.slice(0, 4) : [])]);
     const { lat, lon } = state.values;
-    if (lat != null && lon != null) row("Position", `${lat.toFixed(5)}, ${lon.toFixed(5)}`, timeOf(state, "lat"));
+    if (lat != null && lon != null) row(gettext("Position"), `${lat.toFixed(5)}, ${lon.toFixed(5)}`, timeOf(state, "lat"));
     for (const [name, value] of Object.entries(state.values)) {
       if (skipped.has(name) || value === null) continue;
       row(this.fields[name]?.label ?? name, worded(value, this.fields[name]), timeOf(state, name));
     }
     const attributes = Object.entries(state.values.attributes ?? {});
-    if (attributes.length) begin("As the device names it");
+    if (attributes.length) begin(gettext("As the device names it"));
     for (const [name, value] of attributes) if (value !== null) row(name, String(value), timeOf(state, `attributes.${name}`));
-    begin("Reading");
-    row("Device's clock", moment(state.time_us));
-    row("Received", moment(state.received_us), null, "By the server's clock");
-    row("On the way", lagText((state.received_us - state.time_us) / 1e6));
+    begin(gettext("Reading"));
+    row(gettext("Device's clock"), moment(state.time_us));
+    row(gettext("Received"), moment(state.received_us), null, gettext("By the server's clock"));
+    row(gettext("On the way"), lagText((state.received_us - state.time_us) / 1e6));
     this.facts.replaceChildren(...sections.flat().filter((part) => part && (part.tagName !== "DL" || part.childElementCount)));
   }
 }
 
 function lagText(seconds) {
-  if (seconds < -0.05) return `device's clock is ${(-seconds).toFixed(1)} s ahead`;
+  if (seconds < -0.05) return interpolate(gettext("device's clock is %(seconds)s s ahead"), { seconds: (-seconds).toFixed(1) });
   return seconds < 60 ? `${Math.max(0, seconds).toFixed(2)} s` : age(seconds);
-}
-
-/** A small line of what was seen since the page was opened; gaps stay gaps. */
-function spark(points, colourName) {
-  const [width, height] = [150, 24];
-  const first = points[0][0];
-  const span = points.at(-1)[0] - first || 1;
-  let low = Math.min(...points.map((p) => p[1]));
-  let high = Math.max(...points.map((p) => p[1]));
-  // A value that hardly moves is a flat line, not noise blown up to the height of the tile.
-  const least = Math.max(Math.abs(high) * 0.04, 0.5);
-  if (high - low < least) [low, high] = [(low + high - least) / 2, (low + high + least) / 2];
-  let path = "";
-  points.forEach(([time, value], i) => {
-    const x = ((time - first) / span) * width;
-    const y = height - 2 - ((value - low) / (high - low)) * (height - 4);
-    path += `${i && time - points[i - 1][0] < 120e6 ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`;
-  });
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  svg.innerHTML = `<path d="${path}" fill="none" stroke="var(${colourName})" stroke-width="1.600" stroke-linejoin="round" vector-effect="non-scaling-stroke"/>`;
-  return svg;
 }

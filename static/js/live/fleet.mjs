@@ -1,11 +1,14 @@
 // What is known of every vehicle and meter: snapshots and updates in, things out.
 import { merged } from "outrider/live/merge";
-import { attentionOf, statusOf } from "outrider/live/status";
+import { statusOf } from "outrider/live/rule";
+import { attentionOf } from "outrider/live/status";
 
 const TRAIL_S = 600;
 const TRAIL_POINTS = 240;
-const HISTORY_POINTS = 90;
-export const SPARK_FIELDS = ["speed_kmh", "soc_pct", "battery_temp_c", "power_kw", "voltage_v", "current_a"];
+// Among many, lines would hide the map, and what is kept must not grow while the page is open.
+const MANY = 500;
+const TRAIL_POINTS_OF_MANY = 6;
+const ROUND = 10;
 
 const mercatorX = (lon) => (lon + 180) / 360;
 const mercatorY = (lat) => {
@@ -23,7 +26,8 @@ export class Fleet {
     this.lags = [];
     this.complete = new Set();
     this.arriving = new Map();
-    this.version = 0;
+    /** Whom a message has told something new of, until `changed` is asked. */
+    this.fresh = new Set();
   }
 
   takeSnapshot(message) {
@@ -42,7 +46,6 @@ export class Fleet {
       this.arriving.delete(message.room);
       this.complete.add(message.room);
     }
-    this.version++;
   }
 
   takeUpdate(message) {
@@ -52,13 +55,20 @@ export class Fleet {
       for (const patch of patches) {
         const thing = this.things.get(`${kind}:${patch.id}`);
         if (!thing) continue;
-        this.#advance(thing, merged(thing.state, patch));
+        this.#advance(thing, merged(thing.state, patch), true);
+        this.fresh.add(thing.key);
         const lag = (now - patch.time_us) / 1e6;
         if (lag > -2 && lag < 60) this.lags.push(Math.max(0, lag));
       }
     }
     if (this.lags.length > 60) this.lags.splice(0, this.lags.length - 60);
-    this.version++;
+  }
+
+  /** Is there news of this one since this was last asked? */
+  changed(key) {
+    const news = this.fresh.has(key);
+    this.fresh.clear();
+    return news;
   }
 
   /** Where vehicles were before this page was opened: {reference: [[time_us, lon, lat]]}. */
@@ -76,13 +86,27 @@ export class Fleet {
     for (const thing of this.things.values()) if (thing.room === room) this.things.delete(thing.key);
     this.fleets.delete(room);
     this.complete.delete(room);
-    this.version++;
   }
 
-  /** Status and attention again, for time has passed. */
+  /** Status and attention again, for time has passed: of a tenth of all at a time. */
   reconsider() {
     const now = this.clock.now();
-    for (const thing of this.things.values()) this.#reconsider(thing, now);
+    for (let left = Math.ceil(this.things.size / ROUND); left > 0; left--) {
+      const { value: thing, done } = (this.round ??= this.things.values()).next();
+      if (done) {
+        this.round = null;
+        return;
+      }
+      this.#reconsider(thing, now);
+    }
+  }
+
+  /** Since when these do what they do: {id: [microseconds, at least]}. */
+  takeSince(found) {
+    for (const [id, [us, atLeast]] of Object.entries(found)) {
+      const thing = this.things.get(`vehicle:${id}`);
+      if (thing && thing.since == null) [thing.since, thing.sinceAtLeast] = [us, atLeast];
+    }
   }
 
   /** Seconds from the device's clock to this screen, in the middle of the last readings. */
@@ -98,14 +122,23 @@ export class Fleet {
     return newest || null;
   }
 
+  /** The same thing with another state: for a fleet of the past. */
+  copy({ key, kind, id, name, sortKey, rank, plate, type, silentAfterS, fleet, room }, state) {
+    const thing = { key, kind, id, name, sortKey, rank, plate, type, silentAfterS, fleet, room, state: null, x: null, y: null, shown: null, trail: [] };
+    this.things.set(key, thing);
+    if (state) this.#advance(thing, state);
+    else this.#reconsider(thing, this.clock.now());
+  }
+
   #describe(kind, entry, room) {
     const key = `${kind}:${entry.id}`;
     let thing = this.things.get(key);
     if (!thing) {
-      thing = { key, kind, id: entry.id, state: null, x: null, y: null, shown: null, trail: [], history: {} };
+      thing = { key, kind, id: entry.id, state: null, x: null, y: null, shown: null, trail: [], rank: Infinity };
       this.things.set(key, thing);
     }
-    thing.name = entry.name || entry.id;
+    const name = entry.name || entry.id;
+    if (thing.name !== name) [thing.name, thing.sortKey] = [name, null];
     thing.plate = entry.plate ?? "";
     thing.type = entry.kind ?? "";
     thing.silentAfterS = entry.silent_after_s;
@@ -116,22 +149,12 @@ export class Fleet {
     return thing;
   }
 
-  #advance(thing, state) {
-    const isNewer = !thing.state || state.time_us > thing.state.time_us;
+  #advance(thing, state, asEvent = false) {
     thing.state = state;
     thing.search = null;
     const { lat, lon } = state.values;
     if (lat != null && lon != null) this.#move(thing, mercatorX(lon), mercatorY(lat), state);
-    if (isNewer) {
-      for (const name of SPARK_FIELDS) {
-        const value = state.values[name];
-        if (typeof value !== "number" || name in state.older) continue;
-        const points = (thing.history[name] ??= []);
-        points.push([state.time_us, value]);
-        if (points.length > HISTORY_POINTS) points.shift();
-      }
-    }
-    this.#reconsider(thing, this.clock.now());
+    this.#reconsider(thing, this.clock.now(), asEvent);
   }
 
   #move(thing, x, y, state) {
@@ -146,12 +169,18 @@ export class Fleet {
     thing.retarget = true;
     thing.trail.push([state.time_us, x, y]);
     const oldest = state.time_us - TRAIL_S * 1e6;
-    while (thing.trail.length > TRAIL_POINTS || thing.trail[0][0] < oldest) thing.trail.shift();
+    const most = this.things.size > MANY ? TRAIL_POINTS_OF_MANY : TRAIL_POINTS;
+    while (thing.trail.length > most || thing.trail[0][0] < oldest) thing.trail.shift();
   }
 
-  #reconsider(thing, now) {
+  #reconsider(thing, now, asEvent = false) {
     const status = statusOf(thing.state, thing.silentAfterS, now, this.rule);
-    if (status !== thing.status) thing.status = status;
+    if (status !== thing.status) {
+      // Seen to change: since then. Else since when is the server's to know.
+      thing.since = asEvent && thing.status ? thing.state.time_us : null;
+      thing.sinceAtLeast = thing.sinceAsked = false;
+      thing.status = status;
+    }
     thing.attention = attentionOf(thing, now, this.rule);
     thing.level = thing.attention[0]?.level ?? 0;
   }

@@ -2,11 +2,14 @@
 // are of one height, so which are in sight is a division.
 import { age, element, measure } from "outrider/format";
 import { mark } from "outrider/live/marks";
-import { LABELS } from "outrider/live/status";
+import { EXPLAINED, LABELS } from "outrider/live/status";
+import { gettext, interpolate, ngettext } from "outrider/words";
 
 const narrow = matchMedia("(max-width: 760px)");
 const rowHeight = () => (narrow.matches ? 62 : 58); // As in live.css.
 const BEYOND = 6;
+// Of those that move the speed says more.
+const TIMED = new Set(["idle", "parked", "charging"]);
 
 export class List {
   constructor(box, fleet, { onSelect }) {
@@ -32,6 +35,15 @@ export class List {
     this.things = things;
     this.selected = selected;
     this.draw();
+  }
+
+  /** Things whose rows exist. */
+  inSight() {
+    return [...this.rows.keys()].map((key) => this.fleet.things.get(key)).filter(Boolean);
+  }
+
+  boxOf(key) {
+    return this.rows.get(key)?.box;
   }
 
   reveal(key) {
@@ -108,16 +120,17 @@ class Row {
     set("selected", place.selected, (v) => box.setAttribute("aria-selected", v));
     set("status", thing.status, (status) => {
       const drawn = mark(status);
-      drawn.title = LABELS[status];
+      drawn.title = `${LABELS[status]}: ${EXPLAINED[status]}`;
       this.mark.replaceWith(drawn);
       this.mark = drawn;
       box.classList.toggle("row--old", status === "offline" || status === "no_data");
     });
     set("name", thing.name, (v) => (this.name.textContent = v));
     const first = thing.attention?.[0];
-    set("tag", first ? `${first.level}${first.text}` : "", () => {
-      this.tags.textContent = first?.text ?? "";
-      this.tags.className = first ? `tag tag--${first.level > 1 ? "critical" : "warning"}` : "";
+    const open = thing.alerts ? interpolate(ngettext("%(n)s alert", "%(n)s alerts", thing.alerts), { n: thing.alerts }) : "";
+    set("tag", first ? `${first.level}${first.text}` : open, () => {
+      this.tags.textContent = first?.text ?? open;
+      this.tags.className = first || open ? `tag tag--${first?.level > 1 ? "critical" : "warning"}` : "";
     });
     set("what", whatOf(thing, now), (v) => (this.what.textContent = v));
     set("age", thing.state ? age((now - thing.state.time_us) / 1e6) : "", (v) => (this.age.textContent = v));
@@ -148,8 +161,8 @@ export function battery(percent) {
 function whatOf(thing, now) {
   const values = thing.state?.values ?? {};
   const parts = [];
-  if (thing.status === "no_data") parts.push("Has not sent anything yet");
-  else if (thing.status === "offline") parts.push(`Silent for ${age((now - Math.min(thing.state.time_us, thing.state.received_us)) / 1e6)}`);
+  if (thing.status === "no_data") parts.push(gettext("Has not sent anything yet"));
+  else if (thing.status === "offline") parts.push(interpolate(gettext("Silent for %(age)s"), { age: age((now - Math.min(thing.state.time_us, thing.state.received_us)) / 1e6) }));
   else if (thing.kind === "meter") {
     if (values.voltage_v != null) parts.push(`${measure(values.voltage_v, "V").text} V`);
     if (values.current_a != null) parts.push(`${measure(values.current_a, "A").text} A`);
@@ -158,6 +171,10 @@ function whatOf(thing, now) {
     parts.push(`${text} ${unit}`);
   } else if (thing.status === "charging") parts.push(chargingText(values));
   else parts.push(LABELS[thing.status]);
+  if (parts.length && thing.since != null && TIMED.has(thing.status)) {
+    const text = age((now - thing.since) / 1e6);
+    parts[0] += ` ${thing.sinceAtLeast ? `> ${text}` : text}`;
+  }
   if (values.driver) parts.push(values.driver);
   parts.push(thing.fleet?.name);
   return parts.filter(Boolean).join(" · ");
@@ -165,5 +182,6 @@ function whatOf(thing, now) {
 
 function chargingText(values) {
   const power = (values.battery_voltage_v * values.battery_current_a) / 1000;
-  return Number.isFinite(power) && power ? `Charging ${measure(Math.abs(power), "kW").text} kW` : "Charging";
+  if (!Number.isFinite(power) || !power) return gettext("Charging");
+  return interpolate(gettext("Charging %(power)s kW"), { power: measure(Math.abs(power), "kW").text });
 }

@@ -1,24 +1,34 @@
 // The map: ground, controls, what a pointer finds on it.
 import { AttributionControl, Map as GroundMap, ScaleControl, setWorkerUrl } from "maplibre-gl";
-import { element } from "outrider/format";
+import { age, element } from "outrider/format";
 import { addDetail, ownStyle, remoteStyle } from "outrider/live/basemap";
+import { countsInWords } from "outrider/live/facets";
 import { mark } from "outrider/live/marks";
+import { timeOf } from "outrider/live/merge";
 import { LABELS } from "outrider/live/status";
-import { Symbols } from "outrider/live/symbols";
+import { ROUGH_M, Symbols } from "outrider/live/symbols";
 import { isDark } from "outrider/shell";
+import { gettext, interpolate, ngettext } from "outrider/words";
+
+const MOST_ON_A_SPOT = 200;
+const NAMED = 4;
+const vehicles = (n) => interpolate(ngettext("%(n)s vehicle", "%(n)s vehicles", n), { n });
+const namesOf = (things) => things.slice(0, NAMED).map(({ name }) => name).join(", ") + (things.length > NAMED ? " …" : "");
 
 const ICONS = {
   in: "M5 12h14M12 5v14",
   out: "M5 12h14",
+  past: "M3 12a9 9 0 1 0 3-6.7L3 8M3 3v5h5M12 7v5l3.500 2",
   fit: "M8 3H5a2 2 0 0 0-2 2v3M21 8V5a2 2 0 0 0-2-2h-3M3 16v3a2 2 0 0 0 2 2h3M16 21h3a2 2 0 0 0 2-2v-3",
 };
 
 export class FleetMap {
-  constructor(box, settings, view, { onSelect }) {
+  constructor(box, settings, view, { onSelect, onToggle }) {
     this.box = box;
     this.settings = settings;
     this.view = view;
     this.onSelect = onSelect;
+    this.onToggle = onToggle;
     this.hint = box.querySelector("#hint");
     this.spot = box.querySelector("#spot");
     setWorkerUrl(new URL(settings.worker, location.href).href);
@@ -46,17 +56,27 @@ export class FleetMap {
     this.map.addControl(this.#controls(), "bottom-left");
     const canvas = element("canvas", { class: "symbols", "aria-hidden": "true" });
     this.map.getCanvasContainer().append(canvas);
-    this.map.getCanvas().setAttribute("aria-label", "Map");
+    this.map.getCanvas().setAttribute("aria-label", gettext("Map"));
     this.symbols = new Symbols(this.map, canvas);
     this.#listen();
     this.map.once("load", () => this.#ground());
+    view.addEventListener("moved", () => this.map.jumpTo({ center: [view.at.lon, view.at.lat], zoom: view.at.zoom }));
     document.addEventListener("theme-changed", () => this.#ground());
   }
 
-  show(things, selected) {
+  show(things, selected, way, now) {
     this.things = things;
-    this.symbols.show(things, selected);
+    this.now = now;
+    this.symbols.show(things, selected, way);
     if (!this.framed && things.some((thing) => thing.shown)) this.fit(things, false);
+  }
+
+  /** Who is where the pointer is, if it is one. */
+  thingAt(event) {
+    if (!event.target.closest(".maplibregl-canvas-container")) return null;
+    const { left, top } = this.map.getCanvas().getBoundingClientRect();
+    const reach = event.pointerType === "touch" ? 26 : 17;
+    return this.symbols.at({ x: event.clientX - left, y: event.clientY - top }, reach)?.thing ?? null;
   }
 
   /** Put all of them in sight. */
@@ -140,10 +160,21 @@ export class FleetMap {
     this.hint.hidden = !found;
     if (!found) return;
     const { thing, cluster } = found;
-    const words = thing ? LABELS[thing.status] : Object.entries(cluster.counts).map(([status, n]) => `${n} ${LABELS[status].toLowerCase()}`).join(", ");
-    this.hint.replaceChildren(element("b", {}, thing ? thing.name : `${cluster.count} vehicles`), element("span", {}, ` · ${words}`));
+    const words = thing ? this.#inWords(thing) : countsInWords(cluster.counts);
+    const name = thing ? thing.name : vehicles(cluster.count);
+    const names = cluster ? element("em", {}, namesOf(cluster.things)) : null;
+    this.hint.replaceChildren(...[element("b", {}, name), element("span", {}, ` · ${words}`), names].filter(Boolean));
     this.hint.style.left = `${Math.max(90, Math.min(this.box.clientWidth - 90, found.x))}px`;
     this.hint.style.top = `${found.y}px`;
+  }
+
+  #inWords(thing) {
+    const { now } = this;
+    const words = [thing.since == null ? LABELS[thing.status] : `${LABELS[thing.status]} ${thing.sinceAtLeast ? "> " : ""}${age((now - thing.since) / 1e6)}`];
+    if (thing.state?.values.invalid?.includes("position")) words.push(gettext("no valid position: where it last was"));
+    else if (thing.state?.values.accuracy_m > ROUGH_M) words.push(interpolate(gettext("position within %(metres)s m"), { metres: Math.round(thing.state.values.accuracy_m) }));
+    if (thing.state) words.push(interpolate(gettext("%(age)s old"), { age: age((now - timeOf(thing.state, "lat")) / 1e6) }));
+    return words.join(" · ");
   }
 
   // Closer, until they come apart; those on one spot are listed by name.
@@ -155,9 +186,9 @@ export class FleetMap {
       this.fit(cluster.things);
       return;
     }
-    const rows = cluster.things.slice(0, 40).map((thing) =>
+    const rows = cluster.things.slice(0, MOST_ON_A_SPOT).map((thing) =>
       element("button", { type: "button", onclick: () => { this.spot.hidden = true; this.onSelect(thing.key); } }, mark(thing.status), thing.name, element("span", {}, LABELS[thing.status])));
-    this.spot.replaceChildren(element("p", {}, `${cluster.count} vehicles on this spot`), ...rows);
+    this.spot.replaceChildren(element("p", {}, interpolate(gettext("%(vehicles)s on this spot"), { vehicles: vehicles(cluster.count) })), ...rows);
     this.spot.style.left = `${Math.max(126, Math.min(this.box.clientWidth - 126, cluster.x))}px`;
     this.spot.style.top = `${Math.min(cluster.y, this.box.clientHeight - 300)}px`;
     this.spot.hidden = false;
@@ -172,9 +203,10 @@ export class FleetMap {
     };
     const group = element("div", { class: "maplibregl-ctrl maplibregl-ctrl-group" });
     group.append(
-      button("in", "Closer", () => this.map.zoomIn()),
-      button("out", "Farther", () => this.map.zoomOut()),
-      button("fit", "Show all of the list", () => this.fit()),
+      button("in", gettext("Closer"), () => this.map.zoomIn()),
+      button("out", gettext("Farther"), () => this.map.zoomOut()),
+      button("fit", gettext("Show all of the list"), () => this.fit()),
+      button("past", gettext("Show a past moment"), this.onToggle),
     );
     return { onAdd: () => group, onRemove: () => group.remove() };
   }

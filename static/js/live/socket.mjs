@@ -4,7 +4,7 @@ const SILENT_MS = 15000; // three heartbeats
 const LONGEST_WAIT_MS = 20000;
 
 export class LiveSocket {
-  /** @param handlers {snapshot, update, left, state} */
+  /** @param handlers {snapshot, update, left, state, alert} */
   constructor(path, handlers) {
     this.address = new URL(path, location.href);
     this.address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
@@ -39,17 +39,23 @@ export class LiveSocket {
     if (message.type === "snapshot") this.handlers.snapshot(message);
     else if (message.type === "telemetry.update") this.handlers.update(message);
     else if (message.type === "left") this.handlers.left(message.room);
+    else if (message.type.startsWith("alert.")) this.handlers.alert?.(message.alert);
     // Live is who knows what is true: the first beat comes before any snapshot does, the
     // second alone where there is no fleet to tell of.
     if (message.type === "heartbeat") this.beats++;
     if (message.part === message.parts && message.parts) this.beats = 2;
     if (this.beats >= 2) this.handlers.state("live");
-    if (message.message) this.#acknowledge(message.message);
+    if (message.message) this.#acknowledge(message.message, message.type === "snapshot");
   }
 
-  // Acknowledged when drawn: a browser that cannot keep up is then sent merged updates.
-  #acknowledge(number) {
+  // Acknowledged when drawn: a browser that cannot keep up is then sent merged updates. The
+  // parts of a snapshot only when taken in: nothing is merged while they are on their way.
+  #acknowledge(number, atOnce) {
     this.drawn = number;
+    if (atOnce) {
+      this.socket.send(JSON.stringify({ type: "ack", message: number }));
+      return;
+    }
     if (this.acknowledging) return;
     this.acknowledging = true;
     let sent = false;

@@ -8,10 +8,18 @@ import { drawGraticule } from "outrider/live/graticule";
 
 const SIZE = 22;
 const GLIDE_MS = [250, 1600];
+/** A position that is less exact is drawn as not exact, in metres. */
+export const ROUGH_M = 150;
+const GAP_US = 300e6;
+// Of the way: standing, slow, town, road, motorway; km/h.
+const PACES = [[3, "pace-0"], [30, "pace-1"], [60, "pace-2"], [90, "pace-3"], [Infinity, "pace-4"]];
+const GLIDE_FROM_PX = 1.5;
 const JUMP_M = 3000;
 const EARTH_M = 40_075_016;
-const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land"];
+const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES.map(([, name]) => name)];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+const accuracyOf = (thing) => thing.state?.values.accuracy_m ?? 0;
 
 export class Symbols {
   constructor(map, canvas) {
@@ -35,9 +43,10 @@ export class Symbols {
   }
 
   /** Show these; `selected` stands out. */
-  show(things, selected) {
+  show(things, selected, way) {
     this.things = things;
     this.selected = selected;
+    this.way = way;
     for (const thing of things) if (thing.retarget) this.#aim(thing);
     this.invalidate();
   }
@@ -105,9 +114,11 @@ export class Symbols {
   #aim(thing) {
     thing.retarget = false;
     const { shown } = thing;
-    const jump = shown && Math.hypot(thing.x - shown.x, thing.y - shown.y) * EARTH_M;
+    const by = shown && Math.hypot(thing.x - shown.x, thing.y - shown.y);
     const heading = thing.state.values.heading_deg ?? null;
-    if (!shown || jump > JUMP_M || still.matches || document.hidden) {
+    // What nobody could see gliding does not cost a frame.
+    const unseen = by * (this.frame?.scale ?? 0) < GLIDE_FROM_PX;
+    if (!shown || unseen || by * EARTH_M > JUMP_M || still.matches || document.hidden) {
       thing.shown = { x: thing.x, y: thing.y, heading };
       this.gliding.delete(thing);
       return;
@@ -147,11 +158,40 @@ export class Symbols {
     c.lineJoin = c.lineCap = "round";
     for (const { thing, x, y } of places) {
       const chosen = thing.key === this.selected;
+      if (chosen && this.way?.length > 1) {
+        this.#drawWay(c, x, y);
+        continue;
+      }
       if (thing.trail.length < 2) continue;
       c.strokeStyle = chosen ? this.colours.accent : this.colours[thing.status];
       c.globalAlpha = chosen ? 0.85 : 0.26;
       c.lineWidth = chosen ? 4 : 2;
       this.#line(c, thing.trail, x, y, thing);
+    }
+    c.globalAlpha = 1;
+  }
+
+  // The last hour, coloured by speed, under a rim that sets it off from the ground.
+  #drawWay(c, x, y) {
+    const { scale, left, top } = this.frame;
+    const places = this.way.map(([time, wx, wy, speed]) => [time, wx * scale + left, wy * scale + top, speed]);
+    places.push([places.at(-1)[0], x, y, places.at(-1)[3]]);
+    for (const [width, colourOf] of [[7, () => this.colours.panel], [4, (speed) => this.colours[PACES.find(([under]) => (speed ?? 0) < under)[1]]]]) {
+      c.globalAlpha = width === 7 ? 0.7 : 1;
+      c.lineWidth = width;
+      let shade = null;
+      for (let i = 1; i < places.length; i++) {
+        const [time, px, py, speed] = places[i];
+        const next = colourOf(speed);
+        if (next !== shade || time - places[i - 1][0] > GAP_US) {
+          if (shade) c.stroke();
+          c.strokeStyle = shade = next;
+          c.beginPath();
+          c.moveTo(...(time - places[i - 1][0] > GAP_US ? [px, py] : [places[i - 1][1], places[i - 1][2]]));
+        }
+        c.lineTo(px, py);
+      }
+      if (shade) c.stroke();
     }
     c.globalAlpha = 1;
   }
@@ -174,7 +214,8 @@ export class Symbols {
 
   #drawSymbol(c, { thing, x, y }, size = SIZE) {
     // Hollow and dashed: it is where it last was for sure.
-    const unsure = thing.state?.values.invalid?.includes("position");
+    const { invalid, accuracy_m: accuracy } = thing.state?.values ?? {};
+    const unsure = invalid?.includes("position") || accuracy > ROUGH_M;
     const turn = thing.status === "moving" && thing.shown.heading != null && !unsure;
     const shape = unsure ? "no_data" : thing.status === "moving" && !turn ? "parked" : thing.status;
     const sprite = this.#sprite(shape, thing.status, size);
@@ -203,6 +244,19 @@ export class Symbols {
     c.globalAlpha = 1;
     this.#drawSymbol(c, place, 29);
     this.#label(c, place.thing.name, place.x, place.y + 36);
+    if (accuracyOf(place.thing) > ROUGH_M) this.#drawReach(c, place);
+  }
+
+  // Somewhere in here.
+  #drawReach(c, { thing, x, y }) {
+    const metres = EARTH_M * Math.cos((thing.state.values.lat * Math.PI) / 180);
+    c.beginPath();
+    c.arc(x, y, (accuracyOf(thing) / metres) * this.frame.scale, 0, 7);
+    c.setLineDash([4, 4]);
+    c.lineWidth = 1.5;
+    c.strokeStyle = this.colours.accent;
+    c.stroke();
+    c.setLineDash([]);
   }
 
   #label(c, text, x, y) {

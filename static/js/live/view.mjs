@@ -1,6 +1,8 @@
 // What is looked at, kept in the address: a link shows the same to whoever may see it.
 
-const DEFAULTS = { kind: "vehicle", status: "", sort: "attention", fleet: "", find: "", selected: "" };
+const DEFAULTS = { kind: "vehicle", status: "", sort: "attention", fleet: "", find: "", selected: "", moment: "" };
+// Under these names in the address, where it is not the same.
+const WRITTEN = { moment: "at" };
 
 export class View extends EventTarget {
   constructor() {
@@ -20,6 +22,14 @@ export class View extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Look at what another address says. */
+  open(query) {
+    history.pushState(null, "", `?${query}`);
+    this.#read();
+    this.dispatchEvent(new Event("change"));
+    if (this.at) this.dispatchEvent(new Event("moved"));
+  }
+
   /** Where the map stands; nobody needs to be told. */
   setMap(center, zoom) {
     this.at = { lon: +center.lng.toFixed(5), lat: +center.lat.toFixed(5), zoom: +zoom.toFixed(2) };
@@ -28,7 +38,7 @@ export class View extends EventTarget {
 
   #read() {
     const query = new URLSearchParams(location.search);
-    for (const [name, value] of Object.entries(DEFAULTS)) this[name] = query.get(name) ?? value;
+    for (const [name, value] of Object.entries(DEFAULTS)) this[name] = query.get(WRITTEN[name] ?? name) ?? value;
     const [lon, lat, zoom] = (query.get("map") ?? "").split(",").map(Number);
     const usable = [lon, lat, zoom].every(Number.isFinite) && Math.abs(lat) <= 85 && Math.abs(lon) <= 180;
     this.at = usable ? { lon, lat, zoom } : null;
@@ -36,7 +46,7 @@ export class View extends EventTarget {
 
   #write(asStep) {
     const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(DEFAULTS)) if (this[name] !== value) query.set(name, this[name]);
+    for (const [name, value] of Object.entries(DEFAULTS)) if (this[name] !== value) query.set(WRITTEN[name] ?? name, this[name]);
     if (this.at) query.set("map", `${this.at.lon},${this.at.lat},${this.at.zoom}`);
     const text = query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
     const address = text ? `?${text}` : location.pathname;
