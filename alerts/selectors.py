@@ -29,6 +29,12 @@ def counts_of(tenant_id: int) -> dict[str, int]:
     )
 
 
+def open_count_of(tenant_id: int) -> int:
+    """Alerts that nobody has acknowledged or snoozed. One query, on every page."""
+    awake = Q(snoozed_until=None) | Q(snoozed_until__lte=timezone.now())
+    return Alert.objects.for_tenant(tenant_id).filter(awake, state=AlertState.OPEN).count()
+
+
 def charted_metric(alert: Alert) -> str | None:
     """The first number the rule looked at that is a field of the readings."""
     fields = VEHICLE_FIELDS if alert.kind == "v" else METER_FIELDS
