@@ -109,7 +109,8 @@ class ConditionForm(forms.Form):
         if not name or "typed" not in self.cleaned_data:
             return None
         data = self.cleaned_data
-        return {"metric": name, "op": data["op"], "value": data["typed"], "clear": data["clear"]}
+        made = {"metric": name, "op": data["op"], "value": data["typed"]}
+        return made if data["clear"] is None else made | {"clear": data["clear"]}
 
 
 def _number(text: str) -> float:

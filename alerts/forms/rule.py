@@ -143,30 +143,29 @@ class RuleForm(forms.Form):
         return KINDS[data["kind"]].defaults | made
 
     def _params(self, conditions: Any) -> dict[str, Any]:
+        """What is as the kind has it anyway is left out: saving unchanged changes nothing."""
         data = self.cleaned_data
         match data["kind"]:
             case "threshold":
                 made = [one for form in conditions if (one := form.condition()) is not None]
-                return {"conditions": made, "match": data["match"] or "all"}
+                return {"conditions": made} | ({"match": "any"} if data["match"] == "any" else {})
             case "silence":
                 return {"after_s": data["after"]}
             case "rate_of_change":
                 name = data["rate_metric"].removeprefix(METERS)
                 if name == "attribute":
                     name = ATTRIBUTE + data["rate_attribute"]
-                return {
-                    "metric": name,
-                    "op": data["rate_op"],
-                    "per_minute": data["per_minute"],
-                    "clear": data["rate_clear"],
-                    "window_s": data["window"] or 300,
-                }
+                rate = {"metric": name, "op": data["rate_op"], "per_minute": data["per_minute"]}
+                return rate | _said(window_s=data["window"], clear=data["rate_clear"])
             case "geofence":
-                params = {"geofences": data["geofences"], "event": data["event"]}
-                return params if data["margin_m"] is None else params | {
-                    "margin_m": data["margin_m"]
-                }  # fmt: skip
+                fences = {"geofences": data["geofences"], "event": data["event"]}
+                return fences | _said(margin_m=data["margin_m"])
             case "device_alarm":
-                return {"alarms": data["alarms"]}
+                return {"alarms": data["alarms"]} if data["alarms"] else {}
             case _:
-                return {"threshold_s": data["threshold_s"], "clear_s": data["clear_s"]}
+                return {"threshold_s": data["threshold_s"]} | _said(clear_s=data["clear_s"])
+
+
+def _said(**fields: Any) -> dict[str, Any]:
+    """Those that were filled in."""
+    return {name: value for name, value in fields.items() if value is not None}

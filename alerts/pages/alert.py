@@ -82,7 +82,7 @@ class AlertPage(AlertsPage):
         if alert.kind == "v":
             track = track_of(alert.subject_id, start, end)
         return {
-            **drawn(series, self.tenant),
+            **drawn(series, self.tenant, start, end),
             "from": _ms(start),
             "to": _ms(end),
             "began": _ms(alert.started_at),

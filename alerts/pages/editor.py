@@ -140,7 +140,7 @@ class Preview(AlertsPage):
             return JsonResponse({"said": error.detail}, status=422)
         return JsonResponse(
             {
-                **drawn(found.series, self.tenant),
+                **drawn(found.series, self.tenant, now - LENGTH, now),
                 "from": _begins(found.series, round((now - LENGTH).timestamp() * 1000)),
                 "to": round(now.timestamp() * 1000),
                 "subject": subject.name,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.templatetags.static import static
 
 from alerts.samples import Series
+from telemetry.pages.period import Period, offsets_from_utc
 from telemetry.views import MAP_FILES
 from tenants.models import Organisation, Units
 
@@ -21,10 +24,13 @@ def map_settings() -> dict[str, Any]:
     }
 
 
-def drawn(series: list[Series], organisation: Organisation) -> dict[str, Any]:
+def drawn(
+    series: list[Series], organisation: Organisation, start: datetime, end: datetime
+) -> dict[str, Any]:
     """Series as the chart's module takes them, and how the organisation reads them."""
+    offsets = offsets_from_utc(Period(start, end, ""), ZoneInfo(organisation.time_zone))
     return {
-        "zone": organisation.time_zone,
+        "clock": [(round(since.timestamp() * 1000), seconds) for since, seconds in offsets],
         "imperial": organisation.units == Units.IMPERIAL,
         "series": [
             {

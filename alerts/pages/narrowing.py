@@ -114,7 +114,8 @@ class Narrowing:
             return Q(assignee=None)
         if self.assignee == "me":
             return Q(assignee_id=user_id)
-        return Q(assignee__memberships__public_id=_uuid(self.assignee) or None)
+        member = _uuid(self.assignee)
+        return Q(assignee__memberships__public_id=member) if member else Q(pk__in=[])
 
 
 def in_state(state: str, now: datetime) -> Q:

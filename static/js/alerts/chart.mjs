@@ -4,6 +4,7 @@ import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
 import { gettext, interpolate } from "outrider/words";
 import { hatch } from "outrider/vehicle/charts";
+import { Clocks } from "outrider/vehicle/moments";
 
 const HEIGHT = 190;
 const INKS = ["rule", "text-faint", "text-soft", "accent", "critical", "warning", "critical-wash", "well", "panel", "moving"];
@@ -14,6 +15,7 @@ export class RuleCharts {
     this.box = box;
     this.height = height;
     this.plots = [];
+    this.clock = new Clocks();
     document.addEventListener("theme-changed", () => this.#draw());
     new ResizeObserver(() => {
       const width = this.#width();
@@ -21,13 +23,10 @@ export class RuleCharts {
     }).observe(box);
   }
 
-  /** @param data {series, from, to, zone, episodes: [{started, opened, resolved}], moments} */
+  /** @param data {series, from, to, clock, episodes: [{started, opened, resolved}], moments} */
   show(data) {
     this.data = data;
-    const clock = { timeZone: data.zone, hour12: false };
-    this.minute = new Intl.DateTimeFormat("en-GB", { ...clock, hour: "2-digit", minute: "2-digit" });
-    this.second = new Intl.DateTimeFormat("en-GB", { ...clock, hour: "2-digit", minute: "2-digit", second: "2-digit" });
-    this.day = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, day: "numeric", month: "short" });
+    this.clock.set(data.clock);
     this.#draw();
   }
 
@@ -50,7 +49,7 @@ export class RuleCharts {
     const data = [series.t.map((ms) => ms / 1000), series.v.map(factor)];
     const options = this.#options(series, factor, (plot) => {
       const at = plot.cursor.idx;
-      now.textContent = at == null ? "" : `${this.second.format(data[0][at] * 1000)} · ${shown(series.v[at])}`;
+      now.textContent = at == null ? "" : `${this.clock.second(data[0][at] * 1000)} · ${shown(series.v[at])}`;
     });
     this.plots.push(new uPlot(options, data, canvas));
     return figure;
@@ -68,9 +67,10 @@ export class RuleCharts {
     const { from, to } = this.data;
     const axis = { stroke: faint, font: '10.5px "Inter Variable", sans-serif', grid: { stroke: rule, width: 1 }, ticks: { show: false } };
     const limits = series.thresholds.map((each) => factor(each.value));
-    const marks = (splits, step) => splits.map((s) => (step >= 86400 ? this.day : step < 60 ? this.second : this.minute).format(s * 1000));
+    const marks = (splits, step) => splits.map((s) => this.clock[step >= 86400 ? "day" : step < 60 ? "second" : "minute"](s * 1000));
     return {
       width: this.#width(),
+      tzDate: (seconds) => uPlot.tzDate(new Date(this.clock.wall(seconds * 1000)), "Etc/UTC"),
       height: series.steps ? this.height / 2 : this.height,
       padding: [8, 10, 0, 0],
       legend: { show: false },

@@ -71,10 +71,9 @@ function draw(told) {
   says.textContent = interpolate(text, { name: told.subject, n: told.count, says: told.says });
   charts.show(told);
   found.hidden = !told.episodes.length;
-  const moment = new Intl.DateTimeFormat("en-GB", { timeZone: told.zone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   found.querySelector("tbody").replaceChildren(...told.episodes.map(({ opened, resolved, saw }) =>
     element("tr", {},
-      element("td", {}, moment.format(opened)),
+      element("td", {}, charts.clock.full(opened)),
       element("td", {}, resolved ? age((resolved - opened) / 1000) : gettext("still open")),
       element("td", {}, saw.join(", ")))));
 }
