@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from alerts.engine.metrics import extractor, metric
-from alerts.engine.spec import RuleSpec
+from alerts.engine.metrics import UnknownMetric, extractor, metric
+from alerts.engine.spec import InvalidRule, RuleSpec
+from alerts.forms.fields import shown_seconds
 from alerts.kinds import KINDS
-from alerts.models import Alert, AlertTransition
+from alerts.models import Alert, AlertTransition, RuleVersion
 from telemetry.models import MeterReadingRow, VehicleReadingRow
 from tenants.models import Organisation
 from tenants.templatetags.display import duration, reading
@@ -55,7 +56,7 @@ def steps_of(
         steps = [Step(alert.started_at, _("The last telemetry before the silence."))]
     elif spec.duration_s:
         waits = _("It had to hold for %(time)s before anybody is told.")
-        steps.append(Step(None, waits % {"time": duration(float(spec.duration_s))}))
+        steps.append(Step(None, waits % {"time": shown_seconds(spec.duration_s)}))
     opened = _("The alert opened, %(time)s after it began.") % {"time": duration(held)}
     steps.append(Step(alert.opened_at, opened))
     first = next((step for step in transitions if step.change == "opened"), None)
@@ -66,12 +67,12 @@ def steps_of(
         steps.append(Step(first.at, took % {"lag": duration(lag), "delay": duration(delay)}))
     if alert.late:
         late = _("That was later than %(time)s, so it corrects the record and pages nobody.")
-        steps.append(Step(None, late % {"time": duration(float(spec.lateness_s))}))
+        steps.append(Step(None, late % {"time": shown_seconds(spec.lateness_s)}))
     if alert.resolved_at is not None:
         steps.append(Step(alert.resolved_at, _("It was over.")))
     elif spec.clear_duration_s:
         ends = _("It resolves by itself once it has been over for %(time)s.")
-        steps.append(Step(None, ends % {"time": duration(float(spec.clear_duration_s))}))
+        steps.append(Step(None, ends % {"time": shown_seconds(spec.clear_duration_s)}))
     return steps
 
 
@@ -156,17 +157,26 @@ def _beyond(value: Any, condition: dict[str, Any]) -> bool:
         return False
 
 
+def said_by(version: RuleVersion) -> tuple[str, list[tuple[str, str]]]:
+    """Its condition in words and the rest of it; of one that no longer makes sense, why not."""
+    try:
+        spec = version.spec
+        return KINDS[spec.kind].says(spec), facts_of(spec)
+    except (InvalidRule, UnknownMetric, KeyError) as error:
+        return _("It cannot be read: %(why)s") % {"why": error}, []
+
+
 def facts_of(spec: RuleSpec) -> list[tuple[str, str]]:
     """What a version of a rule says, beside its condition."""
     facts = [
-        (_("Must hold for"), duration(float(spec.duration_s)) if spec.duration_s else _("at once")),
+        (_("Must hold for"), shown_seconds(spec.duration_s) if spec.duration_s else _("at once")),
         (
             _("Must be over for"),
-            duration(float(spec.clear_duration_s)) if spec.clear_duration_s else _("at once"),
+            shown_seconds(spec.clear_duration_s) if spec.clear_duration_s else _("at once"),
         ),
     ]
     if spec.cooldown_s:
-        facts.append((_("Cooldown"), duration(float(spec.cooldown_s))))
+        facts.append((_("Cooldown"), shown_seconds(spec.cooldown_s)))
     clears = [c for c in spec.params.get("conditions", ()) if c.get("clear") is not None]
     for condition in clears:
         about = metric(spec.subject, condition["metric"])

@@ -49,8 +49,8 @@ def series_of(
     if spec.kind == "silence":
         return [_silence(spec, subject_id, start, end)]
     if spec.kind == "device_alarm":
-        expression, arguments = "(coalesce(cardinality(alarms), 0) > 0)::int", []
-        points = _read(spec.subject, subject_id, expression, arguments, start, end)
+        expression = "(coalesce(cardinality(alarms), 0) > 0)::int"
+        points = _read(spec.subject, subject_id, expression, [], start, end)
         times, values = broken(points, gap)
         return [Series("alarms", "Alarms", "", times, values, [], steps=True)]
     if spec.kind == "rate_of_change":
@@ -115,13 +115,12 @@ def _read(
     clock: str = "time",
 ) -> list[tuple[int, float]]:
     table, key = _TABLES[subject]
-    # A window function of the outer query's rows, so that it may stand in the expression.
     samples = (
         f"SELECT {clock} AS at, {expression} AS v FROM {table}"  # noqa: S608 (names of our own)
         f" WHERE {key} = %s AND time >= %s AND time < %s"
     )
     chosen = [*arguments, subject_id, start, end]
-    width = (end - start) / BUCKETS
+    width = (end - start).total_seconds() / BUCKETS
     sql = f"""
         WITH s AS MATERIALIZED (SELECT * FROM ({samples}) one WHERE v IS NOT NULL)
         SELECT (extract(epoch FROM at) * 1000)::bigint, v::double precision FROM s
@@ -129,7 +128,8 @@ def _read(
         UNION
         SELECT (extract(epoch FROM unnest(ARRAY[first(at, v), last(at, v)])) * 1000)::bigint,
                unnest(ARRAY[min(v), max(v)])::double precision
-        FROM s WHERE (SELECT count(*) FROM s) > %s GROUP BY time_bucket(%s, at)
+        FROM s WHERE (SELECT count(*) FROM s) > %s
+        GROUP BY time_bucket(make_interval(secs => %s), at)
         ORDER BY 1
     """  # noqa: S608
     with connection.cursor() as cursor:

@@ -32,7 +32,7 @@ class SecondsField(forms.CharField):
         kwargs.setdefault("max_length", 40)
         super().__init__(widget=forms.TextInput(attrs=attrs), **kwargs)
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+    def clean(self, value: Any) -> int | None:
         text = str(super().clean(value)).strip().lower()
         if not text:
             return None
@@ -64,7 +64,7 @@ class MinuteField(forms.CharField):
         attrs = {"inputmode": "numeric", "autocomplete": "off", "size": "5"}
         super().__init__(max_length=5, widget=forms.TextInput(attrs=attrs), **kwargs)
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+    def clean(self, value: Any) -> int | None:
         text = str(super().clean(value)).strip()
         if not text:
             return None
@@ -81,7 +81,7 @@ class MinuteField(forms.CharField):
 class WordsField(forms.CharField):
     """Names with commas between them. Its value is a list."""
 
-    def clean(self, value: Any) -> list[str]:  # type: ignore[override]
+    def clean(self, value: Any) -> list[str]:
         text = str(super().clean(value))
         return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from alerts import rules
 from alerts.definitions import References, inward, outward
 from alerts.dry_run import start_dry_run
-from alerts.explaining import facts_of
+from alerts.explaining import said_by
 from alerts.forms.conditions import Conditions, Steps, channel_choices
 from alerts.forms.editor import RuleForms
 from alerts.forms.fields import Periods
@@ -96,9 +96,7 @@ class Editor(AlertsPage):
     def _versions(self, rule: Rule) -> list[Any]:
         versions = list(rule.versions.order_by("-number")[:50])
         for version in versions:
-            spec = version.spec
-            version.says = KINDS[spec.kind].says(spec)  # type: ignore[attr-defined]
-            version.facts = facts_of(spec)  # type: ignore[attr-defined]
+            version.says, version.facts = said_by(version)  # type: ignore[attr-defined]
         return versions
 
     def _subjects(self) -> dict[str, list[tuple[str, str]]]:

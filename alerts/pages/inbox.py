@@ -86,7 +86,7 @@ class Inbox(AlertsPage):
         asked = self.request.GET.get("page", "1")
         number = min(int(asked), 1000) if asked.isascii() and asked.isdigit() and int(asked) else 1
         first = (number - 1) * PAGE
-        found = list(
+        found: list[Any] = list(
             rows.select_related("rule", "fleet", "assignee")
             .annotate(rank=RANK)
             .order_by("rank", "-opened_at", "-id")[first : first + PAGE + 1]
@@ -125,14 +125,18 @@ def grouped(alerts: Sequence[Alert], by: str) -> list[tuple[str, list[Alert]]]:
     if by == "none":
         return [("", list(alerts))] if alerts else []
 
-    def key(alert: Alert) -> str:
+    def key(alert: Alert) -> tuple[str, int]:
+        return ("r", alert.rule_id) if by == "rule" else (alert.kind, alert.subject_id)
+
+    def name(alert: Alert) -> str:
         return alert.rule.name if by == "rule" else alert.subject_label
 
-    first: dict[str, int] = {}
+    first: dict[tuple[str, int], int] = {}
     for place, alert in enumerate(alerts):
         first.setdefault(key(alert), place)
     ordered = sorted(alerts, key=lambda alert: first[key(alert)])
-    return [(name, list(members)) for name, members in groupby(ordered, key=key)]
+    groups = [list(members) for _key, members in groupby(ordered, key=key)]
+    return [(name(members[0]), members) for members in groups]
 
 
 class Act(AlertsPage):

@@ -14,8 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alerts import rules, undo
-from alerts.explaining import facts_of
-from alerts.kinds import KINDS
+from alerts.explaining import said_by
 from alerts.models import Alert, AlertState, Rule
 from alerts.pages.inbox import AlertsPage
 from tenants.errors import DomainError
@@ -40,11 +39,9 @@ class RuleList(AlertsPage):
         )
         for row in rows:
             assert row.current is not None  # noqa: S101  (the filter above)
-            spec = row.current.spec
-            row.says = KINDS[spec.kind].says(spec)  # type: ignore[attr-defined]
-            row.kind_label = KINDS[spec.kind].label  # type: ignore[attr-defined]
-            row.severity = spec.severity  # type: ignore[attr-defined]
-            row.facts = facts_of(spec)  # type: ignore[attr-defined]
+            row.says, _facts = said_by(row.current)  # type: ignore[attr-defined]
+            row.severity = row.current.definition.get("severity", "medium")  # type: ignore[attr-defined]
+            row.holds_s = row.current.definition.get("duration_s", 0)  # type: ignore[attr-defined]
         return self.show({"section": "rules", "rules": rows})
 
 

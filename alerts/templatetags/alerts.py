@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext
 
+from alerts.forms.fields import shown_seconds
 from alerts.models import Alert, Severity
 from alerts.selectors import open_count_of
 from alerts.wording import subject_url
@@ -69,3 +70,9 @@ def change_label(change: str) -> str:
 @register.filter
 def severity_label(severity: str) -> str:
     return str(Severity(severity).label)
+
+
+@register.filter
+def span(seconds: int) -> str:
+    """A rule's time span as it was written: "5 min"."""
+    return shown_seconds(seconds)

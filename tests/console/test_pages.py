@@ -106,11 +106,11 @@ def test_it_does_not_know_another_organisations_things(company: Company) -> None
 
 
 QUERIES = {
-    # Session and person, memberships twice (the page's, the switcher's), then:
-    "vehicles": 4 + 4,  # states, fleets, page, latest states
-    "meters": 4 + 4,
-    "devices": 4 + 4,  # states, page, health, credentials
-    "fleets": 4 + 2,
+    # Session and person, memberships twice (the page's, the switcher's), open alerts, then:
+    "vehicles": 5 + 4,  # states, fleets, page, latest states
+    "meters": 5 + 4,
+    "devices": 5 + 4,  # states, page, health, credentials
+    "fleets": 5 + 2,
 }
 
 

@@ -50,7 +50,12 @@ function heard({ type, alert }) {
   if (type !== "alert.opened" || alert.late || !speaks) return;
   const { sound: level } = wanted;
   if (level && RANK[alert.severity] >= RANK[level]) sound(alert.severity);
-  if (wanted.notify) new Notification(alert.title, { body: alert.subject, tag: alert.id });
+  if (!wanted.notify) return;
+  const shown = new Notification(alert.title, { body: alert.subject, tag: alert.id });
+  shown.onclick = () => {
+    window.focus();
+    location.assign(`${link.getAttribute("href")}/${alert.id}`);
+  };
 }
 
 export function showCount(open) {
