@@ -117,7 +117,10 @@ class NewRule(Editor):
 
 
 class Preview(AlertsPage):
-    """The chart while one edits: what the form says now, tried on one vehicle's last week."""
+    """The chart while one edits: what the form says now, tried on one vehicle's last week.
+
+    What is only half written is no error of the request: it is answered with what is missing.
+    """
 
     scopes = {"POST": Scope.ALERTS_WRITE}
 
@@ -126,7 +129,7 @@ class Preview(AlertsPage):
         data["name"] = data.get("name") or "–"
         forms = RuleForms(self.tenant, data)
         if not forms.is_valid():
-            return JsonResponse({"errors": errors_of(forms)}, status=422)
+            return JsonResponse({"errors": errors_of(forms)})
         try:
             definition = inward(forms.definition(), References(self.tenant))
             spec = rules.checked_spec(self.tenant, definition)
@@ -135,7 +138,7 @@ class Preview(AlertsPage):
             gap = timedelta(seconds=getattr(subject, "silent_after_s", 900))
             found = preview(self.tenant, spec, subject.pk, now=now, gap=gap)
         except DomainError as error:
-            return JsonResponse({"said": error.detail}, status=422)
+            return JsonResponse({"said": error.detail})
         return JsonResponse(
             {
                 **drawn(found.series, self.tenant, now - LENGTH, now),

@@ -170,8 +170,8 @@ def test_a_test_message_arrives_at_the_receiver(evaluating, opens):
     with Receiver() as receiver:
         page = opens("/alerts/channels/new", wait=False)
         page.get_by_text("Webhook", exact=True).click()
-        page.get_by_label("Name").fill("Dispatch")
-        page.get_by_label("Address").fill(receiver.url)
+        page.get_by_label("Name", exact=True).fill("Dispatch")
+        page.get_by_role("textbox", name="Address").fill(receiver.url)
         page.get_by_role("button", name="Add quiet hours").click()
         page.locator(".days__all label", has_text="Sun").click()
         page.get_by_role("button", name="Add the channel").click()

@@ -48,10 +48,9 @@ function changed() {
 async function preview() {
   const mine = ++turn;
   form.classList.add("is-looking");
-  let answer;
   let told;
   try {
-    answer = await fetch(form.dataset.preview, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
+    const answer = await fetch(form.dataset.preview, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
     told = await answer.json();
   } catch {
     told = { said: gettext("The preview cannot be reached.") };
@@ -59,7 +58,7 @@ async function preview() {
   if (mine !== turn) return; // Something was changed since: that answer counts.
   form.classList.remove("is-looking");
   complain(told.errors ?? {});
-  if (answer?.ok) draw(told);
+  if (told.series) draw(told);
   else says.textContent = told.said ?? gettext("Mend what is marked, and the preview follows.");
 }
 
