@@ -101,6 +101,15 @@ def _subjects(tenant: Organisation, spec: RuleSpec) -> list[tuple[int, str]]:
     ]
 
 
+def episodes_of(
+    *, tenant: Organisation, spec: RuleSpec, subject_id: int, since: datetime, until: datetime
+) -> Iterator[dict[str, Any]]:
+    """What a run would find of one vehicle or meter, oldest first; nothing is kept of it."""
+    if KINDS[spec.kind].sense is None and spec.kind != "silence":
+        raise DomainError("no_dry_run", 422, "This kind of rule has no history to be tried on.")
+    yield from _episodes(DryRun(tenant=tenant, since=since, until=until), spec, subject_id)
+
+
 def _episodes(run: DryRun, spec: RuleSpec, subject_id: int) -> Iterator[dict[str, Any]]:
     """[{started_at, opened_at, resolved_at, values}] of one subject, oldest first."""
     if spec.kind == "silence":

@@ -1,13 +1,37 @@
 from django.urls import path
 
-from alerts import views
+from alerts.pages import alert, channels, deliveries, editor, inbox, rules
 
 urlpatterns = [
-    path("alerts", views.inbox, name="alerts"),
-    path("alerts/act", views.act, name="alerts-act"),
-    path("alerts/rules", views.rule_list, name="alert-rules"),
-    path("alerts/rules/new", views.new_rule, name="alert-rule-new"),
-    path("alerts/rules/<uuid:public_id>/switch", views.switch_rule, name="alert-rule-switch"),
-    path("alerts/dry-runs/<uuid:public_id>", views.dry_run, name="alert-dry-run"),
-    path("alerts/<uuid:public_id>", views.alert, name="alert"),
-]
+    path("alerts", inbox.Inbox.as_view(), name="alerts"),
+    path("alerts/act", inbox.Act.as_view(), name="alerts-act"),
+    path("alerts/undo/<str:key>", inbox.Undo.as_view(), name="alerts-undo"),
+    path("alerts/rules", rules.RuleList.as_view(), name="alert-rules"),
+    path("alerts/rules/new", editor.NewRule.as_view(), name="alert-rule-new"),
+    path("alerts/rules/preview", editor.Preview.as_view(), name="alert-rule-preview"),
+    path("alerts/rules/try", editor.TryOut.as_view(), name="alert-rule-try"),
+    path("alerts/rules/<uuid:public_id>", editor.Editor.as_view(), name="alert-rule"),
+    path("alerts/rules/<uuid:public_id>/switch", rules.SwitchRule.as_view(),
+         name="alert-rule-switch"),
+    path("alerts/rules/<uuid:public_id>/archive", rules.ArchiveRule.as_view(),
+         name="alert-rule-archive"),
+    path("alerts/rules/<uuid:public_id>/restore", rules.RestoreRule.as_view(),
+         name="alert-rule-restore"),
+    path("alerts/dry-runs/<uuid:public_id>", editor.DryRunPart.as_view(), name="alert-dry-run"),
+    path("alerts/channels", channels.ChannelList.as_view(), name="alert-channels"),
+    path("alerts/channels/new", channels.NewChannel.as_view(), name="alert-channel-new"),
+    path("alerts/channels/<uuid:public_id>", channels.EditChannel.as_view(), name="alert-channel"),
+    path("alerts/channels/<uuid:public_id>/test", channels.TestChannel.as_view(),
+         name="channel-test"),
+    path("alerts/channels/<uuid:public_id>/rotate", channels.RotateSecret.as_view(),
+         name="channel-rotate"),
+    path("alerts/channels/<uuid:public_id>/archive", channels.ArchiveChannel.as_view(),
+         name="channel-archive"),
+    path("alerts/channels/<uuid:public_id>/restore", channels.RestoreChannel.as_view(),
+         name="channel-restore"),
+    path("alerts/deliveries", deliveries.Deliveries.as_view(), name="alert-deliveries"),
+    path("alerts/deliveries/resend", deliveries.Resend.as_view(), name="deliveries-resend"),
+    path("alerts/deliveries/<uuid:public_id>", channels.TestAnswer.as_view(),
+         name="channel-test-answer"),
+    path("alerts/<uuid:public_id>", alert.AlertPage.as_view(), name="alert"),
+]  # fmt: skip

@@ -39,6 +39,10 @@ PAGES = {
     "quality": "/quality",
     "operations": "/operations",
     "alerts": "/alerts",
+    "alert-rules": "/alerts/rules",
+    "alert-rule": "/alerts/rules/new",
+    "alert-channels": "/alerts/channels",
+    "alert-deliveries": "/alerts/deliveries",
     "settings": "/settings/",
 }
 # A software renderer draws the map; the rest keeps the browser from calling home.

@@ -112,6 +112,8 @@ NOUNS: dict[str, Callable[[dict[str, Any], World], str]] = {
     "alerts": lambda rows, _: rows["Alert"].public_id,
     "alerts/rules": lambda rows, _: rows["Rule"].public_id,
     "alerts/dry-runs": lambda rows, _: rows["DryRun"].public_id,
+    "alerts/channels": lambda rows, _: rows["Channel"].public_id,
+    "alerts/deliveries": lambda rows, _: rows["Delivery"].key,
     "alert-rules": lambda rows, _: rows["Rule"].public_id,
     "alert-rules/dry-runs": lambda rows, _: rows["DryRun"].public_id,
     "alert-channels": lambda rows, _: rows["Channel"].public_id,

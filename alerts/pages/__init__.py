@@ -1,0 +1,1 @@
+"""Pages: the inbox, one alert, rules and their editor, channels, deliveries."""

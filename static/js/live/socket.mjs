@@ -39,7 +39,10 @@ export class LiveSocket {
     if (message.type === "snapshot") this.handlers.snapshot(message);
     else if (message.type === "telemetry.update") this.handlers.update(message);
     else if (message.type === "left") this.handlers.left(message.room);
-    else if (message.type.startsWith("alert.")) this.handlers.alert?.(message.alert);
+    else if (message.type.startsWith("alert.")) {
+      this.handlers.alert?.(message.alert);
+      document.dispatchEvent(new CustomEvent("outrider:alert", { detail: message }));
+    }
     // Live is who knows what is true: the first beat comes before any snapshot does, the
     // second alone where there is no fleet to tell of.
     if (message.type === "heartbeat") this.beats++;

@@ -1,0 +1,47 @@
+"""What a page with a map or a chart needs to know before its modules run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.templatetags.static import static
+
+from alerts.samples import Series
+from telemetry.pages.period import Period, offsets_from_utc
+from telemetry.views import MAP_FILES
+from tenants.models import Organisation, Units
+
+
+def map_settings() -> dict[str, Any]:
+    return {
+        "light": settings.MAP_STYLE_URL,
+        "dark": settings.MAP_STYLE_DARK_URL,
+        "worker": static("npm/maplibre-gl-worker.mjs"),
+        "files": {name: static(f"map/{name}.json") for name in MAP_FILES},
+    }
+
+
+def drawn(
+    series: list[Series], organisation: Organisation, start: datetime, end: datetime
+) -> dict[str, Any]:
+    """Series as the chart's module takes them, and how the organisation reads them."""
+    offsets = offsets_from_utc(Period(start, end, ""), ZoneInfo(organisation.time_zone))
+    return {
+        "clock": [(round(since.timestamp() * 1000), seconds) for since, seconds in offsets],
+        "imperial": organisation.units == Units.IMPERIAL,
+        "series": [
+            {
+                "name": each.name,
+                "label": each.label,
+                "unit": each.unit,
+                "steps": each.steps,
+                "t": each.times,
+                "v": each.values,
+                "thresholds": [{"is": which, "value": value} for which, value in each.thresholds],
+            }
+            for each in series
+        ],
+    }
