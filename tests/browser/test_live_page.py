@@ -234,6 +234,7 @@ def test_it_offers_what_can_be_done_with_a_vehicle(site, opens):
     page.keyboard.press("Escape")
     expect(menu).to_be_hidden()
     row(page, "Van 11").click()
+    expect(page.locator("#drawer h2")).to_have_text("Van 11")
     page.keyboard.press("m")
     menu.get_by_role("menuitem", name="Follow on the map").click()
     follow = page.locator("#drawer").get_by_role("button", name="Follow on the map")

@@ -70,10 +70,12 @@ export class Past extends EventTarget {
     this.range.setAttribute("aria-valuetext", said.format(at));
     if (document.activeElement !== this.field) this.field.value = localText(at);
     this.label.textContent = said.format(at);
-    if (this.loaded === this.view.moment || this.live.things.size === 0) return;
-    this.loaded = this.view.moment;
+    // Again where more vehicles have become known: a snapshot comes in parts.
+    const wanted = `${this.view.moment}/${this.live.things.size}`;
+    if (this.loaded === wanted || this.live.things.size === 0) return;
+    this.loaded = wanted;
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.#load(this.loaded), REST_MS);
+    this.waiting = setTimeout(() => this.#load(this.view.moment), REST_MS);
   }
 
   #wish(date) {
