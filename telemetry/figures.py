@@ -7,7 +7,7 @@ the earlier one along, so that nothing has to be kept. Nothing here grows with h
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,8 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
 from fleet.models import Device, Fleet
-from fleet.revocation import group_of as group_of_device
-from telemetry import routes
+from telemetry import connected, routes
 from telemetry.models import DeviceHealth, MeterHour, QuarantinedFrame, VehicleHour
 from telemetry.rooms import group_of as group_of_fleet
 from telemetry.streams import INGRESS, QUARANTINE, STORED, sync_client
@@ -153,12 +152,12 @@ class Sockets:
 
 
 def sockets(tenant_id: int | None) -> Sockets:
-    """Open sockets by their subscriptions to the channel layer. Raises RedisError."""
+    """Connected devices, and rooms that have subscribers. Raises RedisError."""
     of = Q() if tenant_id is None else Q(tenant_id=tenant_id)
     devices = Device.unscoped.filter(of, archived_at__isnull=True).values_list("pk", flat=True)
     fleets = Fleet.unscoped.filter(of).values_list("tenant_id", "pk")
     return Sockets(
-        _subscribed([group_of_device(pk) for pk in devices.iterator()]),
+        connected.count(devices.iterator()),
         _subscribed([group_of_fleet(tenant, pk) for tenant, pk in fleets.iterator()]),
     )
 
@@ -196,8 +195,8 @@ def celery_queues() -> tuple[list[Queue], int]:
 
 def _queue_names() -> list[str]:
     """The usual queue, and those that scheduled tasks are sent to."""
-    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
-    named = {task.get("options", {}).get("queue", "celery") for task in schedule.values()}
+    schedule: Iterable[dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE.values()
+    named = {task.get("options", {}).get("queue", "celery") for task in schedule}
     return sorted({"celery", *named})
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.gzip import gzip_page
 
 from fleet.models import Vehicle
-from telemetry import holding, past, saved_views
+from telemetry import holding, lately, past, saved_views
 from telemetry.arrays import microseconds
 from telemetry.pages.period import moment_of
 from tenants.errors import DomainError
