@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -53,7 +53,7 @@ def since(
     """`{reference: (microseconds, at least)}` for vehicles and what they are doing now; "at
     least": it has been doing so for all of the window, and perhaps before."""
     asked = {ref: status for ref, status in statuses.items() if status in _ENDS}
-    parameters = {
+    parameters: dict[str, Any] = {
         "tenant": tenant_id,
         "references": list(asked),
         "statuses": list(asked.values()),

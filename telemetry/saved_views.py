@@ -46,17 +46,20 @@ def views_for(actor: Actor) -> list[dict[str, Any]]:
 @transaction.atomic
 def save(*, actor: Actor, name: str, query: str) -> SavedView:
     """Under a name of one's own that exists already, the view is replaced."""
+    owner = actor.user
+    if owner is None:
+        raise DomainError("forbidden", 403, _("Views belong to people; log in to keep one."))
     name = " ".join(name.split())
     if not name or len(name) > 80 or "\0" in name:
         raise DomainError("invalid", 400, _("Give the view a name of at most 80 letters."))
     kept = urlencode([pair for pair in parse_qsl(query) if pair[0] in KEPT])
     if len(kept) > MAX_QUERY or "\0" in kept:
         raise DomainError("invalid", 400, _("The view is too long to keep."))
-    mine = SavedView.objects.for_tenant(actor.tenant).filter(owner=actor.user)
+    mine = SavedView.objects.for_tenant(actor.tenant).filter(owner=owner)
     if mine.count() >= MOST:
         raise DomainError("invalid", 400, _("You have as many views as can be kept."))
     view, made = mine.get_or_create(
-        name=name, defaults={"tenant": actor.tenant, "owner": actor.user, "query": kept}
+        name=name, defaults={"tenant": actor.tenant, "owner": owner, "query": kept}
     )
     if not made:
         before, view.query = view.query, kept

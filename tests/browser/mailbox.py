@@ -29,7 +29,7 @@ class Mailbox:
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.controller.port}"
 
-    def to(self, address: str, seconds: float = 20) -> EmailMessage:
+    def to(self, address: str, seconds: float = 20):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for recipient, message in reversed(self.mails):
