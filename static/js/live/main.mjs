@@ -105,7 +105,7 @@ function draw() {
   }
   if (thing?.kind === "vehicle" && !past.on) {
     if (news) lately.add(thing);
-    lately.about(thing);
+    if (link.state === "live") lately.about(thing);
   }
   link.draw(past.on);
   if (mapAsked) return;
@@ -136,7 +136,7 @@ async function fetchTrails() {
 
 // Since when those in sight do what they do: asked once of each.
 async function fetchSince() {
-  if (past.on || document.hidden) return;
+  if (past.on || document.hidden || link.state !== "live") return;
   const unknown = list.inSight().filter((thing) => thing.kind === "vehicle" && thing.since == null && !thing.sinceAsked && thing.state);
   if (!unknown.length) return;
   const query = new URLSearchParams();
