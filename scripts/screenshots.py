@@ -17,7 +17,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from scripts.browser import find_browser
 from scripts.places import CHECKOUT, STATE
@@ -27,23 +27,36 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 OWNER = "owner@atlas.example"
 WARM_UP_S = 60
 """Seconds the fleet drives before the first picture, so that there is something to see."""
+SLOW = {"live", "vehicle", "alert", "geofence", "rule"}
+"""Pages whose maps and charts take a moment."""
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 PAGES = {
     "live": "/",
+    "alerts": "/alerts",
+    "alert": "/alerts?state=all",
+    "rules": "/alerts/rules",
+    "rule": "/alerts/rules/new",
+    "channels": "/alerts/channels",
+    "channel-new": "/alerts/channels/new",
+    "deliveries": "/alerts/deliveries",
+    "geofences": "/geofences",
+    "geofence": "/geofences/new",
     "vehicles": "/vehicles",
     "vehicle": "/vehicles/V00001/",
     "meters": "/meters",
     "fleets": "/fleets",
     "devices": "/devices",
+    "device-new": "/devices/new",
+    "import": "/vehicles/import",
     "energy": "/energy",
     "quality": "/quality",
     "operations": "/operations",
-    "alerts": "/alerts",
-    "alert-rules": "/alerts/rules",
-    "alert-rule": "/alerts/rules/new",
-    "alert-channels": "/alerts/channels",
-    "alert-deliveries": "/alerts/deliveries",
     "settings": "/settings/",
+    "members": "/settings/members",
+    "tokens": "/settings/tokens",
+    "audit": "/settings/audit",
+    "profile": "/settings/profile",
+    "start": "/start",
 }
 # A software renderer draws the map; the rest keeps the browser from calling home.
 FLAGS = [
@@ -111,9 +124,20 @@ def take(browser: Browser, folder: Path, scheme: str, size: str) -> None:
     page.wait_for_url(lambda url: "login" not in url)
     for name, path in PAGES.items():
         page.goto(ADDRESS + path)
-        page.wait_for_timeout(5000 if name in ("live", "vehicle") else 1500)
+        if name == "alert" and not opens_an_alert(page):
+            continue
+        page.wait_for_timeout(5000 if name in SLOW else 1500)
         page.screenshot(path=folder / f"{name}-{scheme}-{size}.png")
     context.close()
+
+
+def opens_an_alert(page: Page) -> bool:
+    """From the list of alerts to the first of them; False if there is none yet."""
+    first = page.evaluate("""() => [...document.links].map((link) => link.pathname)
+        .find((path) => /^\\/alerts\\/[0-9a-f-]{36}$/.test(path))""")
+    if first is not None:
+        page.goto(ADDRESS + first)
+    return first is not None
 
 
 if __name__ == "__main__":
