@@ -65,7 +65,7 @@ def test_it_lists_the_given_up_and_sends_them_again(client, actor, django_assert
     for _n in range(5):
         channels.send_test(actor=actor, channel=channel)
     Delivery.unscoped.update(status=DeliveryStatus.DEAD)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(13):
         page = get(client, "/alerts/deliveries?status=dead")
     assert page.count('name="delivery"') == 5
     keys = [str(key) for key in Delivery.unscoped.values_list("key", flat=True)[:3]]

@@ -26,6 +26,7 @@ from telemetry.replay.mapping import load, readings
 from telemetry.replay.recording import Recording
 from telemetry.storage.connection import connect
 from telemetry.streams import INGRESS, STORED, encode_readings, partition_of
+from telemetry.validate import Limits
 from telemetry.verification import Verification
 from telemetry.writer import Writer
 from tests.alerts.conftest import make_hook, make_rule, make_vehicle
@@ -42,7 +43,7 @@ def drive(path, vehicle):
     """The readings of a file as the server takes them in, each 50 ms after its own time."""
     mapping = load(ROOT / "telemetry" / "mappings" / "twizy.toml")
     envelope = Envelope(Speaker(vehicle.tenant_id, None, "v", vehicle.pk), "telemetry.v1")
-    reader = Reader(envelope, "json", 300_000_000)
+    reader = Reader(envelope, "json", Limits(ahead_us=300_000_000, kept_days=100_000))
     decode = msgspec.msgpack.Decoder(VehicleReading).decode
     taken = {}
     with Recording(path, mapping).opened() as (header, rows):

@@ -76,7 +76,7 @@ def test_it_lists_many_alerts_in_as_many_queries_as_one(
     store(*(reading_of(vehicle, ago=3, speed_kmh=130.0) for vehicle in others))
     evaluation.evaluate(for_seconds=0.2)
     assert Alert.unscoped.count() == 31
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         assert "X29" in get(client, "/alerts?group=vehicle")
 
 

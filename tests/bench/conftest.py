@@ -1,5 +1,5 @@
-"""Telemetry's tables and logs, empty, as its own tests have them."""
+"""Telemetry's logs, empty, as its own tests have them."""
 
-from tests.telemetry.conftest import committed, empty_logs
+from tests.telemetry.conftest import empty_logs
 
-__all__ = ["committed", "empty_logs"]
+__all__ = ["empty_logs"]
