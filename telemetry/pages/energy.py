@@ -80,7 +80,7 @@ class EnergyBase(MemberPage):
 
     def use(self, vehicles: Sequence[Vehicle], meters: Sequence[int]) -> Use:
         ids = [vehicle.pk for vehicle in vehicles]
-        return use_of(ids, meters, start=self.start, end=self.end, now=self.now)
+        return use_of(ids, meters, start=self.start, end=self.end)
 
     def ranked(self, vehicles: Sequence[Vehicle], use: Use) -> list[Ranked]:
         heard = [(v, use.vehicles[v.pk]) for v in vehicles if v.pk in use.vehicles]
