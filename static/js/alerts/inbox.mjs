@@ -7,7 +7,6 @@ const form = document.getElementById("inbox");
 const list = document.getElementById("alerts");
 const all = document.getElementById("all");
 const filters = document.getElementById("filters");
-const keys = document.getElementById("keys");
 const says = document.getElementById("inbox-says");
 
 const rows = () => [...list.querySelectorAll(".alert")];
@@ -189,7 +188,6 @@ const KEYS = {
   n: () => form.elements.note?.focus(),
   z: () => document.querySelector(".toast__undo")?.click(),
   "/": () => filters.elements.vehicle.focus(),
-  "?": () => keys.showModal(),
 };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
@@ -199,4 +197,3 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   pressed();
 });
-document.getElementById("keys-button").addEventListener("click", () => keys.showModal());
