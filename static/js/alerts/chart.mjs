@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
 import { gettext, interpolate } from "outrider/words";
-import { hatch } from "outrider/vehicle/charts";
+import { hatch } from "outrider/vehicle/ground";
 import { Clocks } from "outrider/vehicle/moments";
 
 const HEIGHT = 190;
