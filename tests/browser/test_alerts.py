@@ -80,7 +80,7 @@ def test_an_alert_shows_without_a_reload_and_keys_take_it(evaluating, opens):
     expect(row).to_be_visible(timeout=SLOW)
     expect(row).to_contain_text("163 km/h")
     expect(elsewhere.locator("#alert-count")).to_be_visible(timeout=SLOW)
-    expect(elsewhere.get_by_role("link", name=re.compile(r"Alerts, \d+ open"))).to_be_visible()
+    expect(elsewhere.get_by_role("link", name=re.compile(r"Alerts\s*, \d+ open"))).to_be_visible()
     page.keyboard.press("j")
     expect(page.locator(".alert.is-marked")).to_have_count(1)
     row.get_by_role("checkbox").check()

@@ -91,6 +91,7 @@ def test_it_says_so_when_the_connection_is_lost_and_comes_back_without_a_gap(
     site.say({"vehicle_id": "V4", **RABAT, "soc_pct": 60.0})
     page = opens("/?selected=vehicle:V4")
     expect(page.locator("#drawer")).to_contain_text("60")
+    page.wait_for_load_state("networkidle")  # the map has its workers
     site.stop_web()
     banner = page.locator("#banner")
     expect(banner).to_be_visible()
@@ -107,7 +108,7 @@ def test_it_says_so_when_the_connection_is_lost_and_comes_back_without_a_gap(
 def test_it_filters_by_status_by_words_and_by_the_address(site, opens):
     site.say(
         {"vehicle_id": "V5", "speed_kmh": 50.0, "driver": "Amal"},
-        {"vehicle_id": "V6", "charging": True},
+        {"vehicle_id": "V6", "charging": True, "speed_kmh": 0.0},
         {"vehicle_id": "V7", "soc_pct": 9.0, "speed_kmh": 20.0},
     )
     page = opens("/?status=charging")

@@ -1,6 +1,5 @@
 // On every page: the count in the navigation follows the live stream, and what opens is heard
 // or shown where the reader asked for it. Of several tabs one speaks.
-import { gettext, interpolate, ngettext } from "outrider/words";
 
 const SILENT_MS = 20000; // Four heartbeats.
 const RANK = { low: 0, medium: 1, high: 2, critical: 3 };
@@ -59,15 +58,10 @@ function heard({ type, alert }) {
 }
 
 export function showCount(open) {
-  if (!link) return;
-  let badge = link.querySelector(".rail__count");
-  if (!badge && open) link.append((badge = Object.assign(document.createElement("b"), { className: "rail__count", id: "alert-count" })));
-  if (badge) {
-    badge.hidden = !open;
-    badge.textContent = open > 99 ? "99+" : String(open);
-  }
-  const text = ngettext("Alerts, %(n)s open", "Alerts, %(n)s open", open);
-  link.setAttribute("aria-label", open ? interpolate(text, { n: open }) : gettext("Alerts"));
+  const badge = link?.querySelector(".rail__count");
+  if (!badge) return;
+  badge.hidden = !open;
+  badge.querySelector("[data-open]").textContent = open > 99 ? "99+" : String(open);
 }
 
 let counting;

@@ -49,7 +49,7 @@ export class Drawer {
     this.tiles = element("div", { class: "tiles" });
     this.facts = element("div", { class: "sections" });
     this.today = element("dl", { class: "today", hidden: true });
-    this.body = element("div", { class: "drawer__body" }, this.notes, this.tiles, this.today, this.facts);
+    this.body = element("div", { class: "drawer__body", tabindex: "0", role: "region", "aria-label": gettext("Values") }, this.notes, this.tiles, this.today, this.facts);
     const close = element("button", { type: "button", class: "drawer__close", "aria-label": gettext("Close"), onclick: this.onClose });
     close.innerHTML = CLOSE;
     this.title = element("h2", { tabindex: "-1" }, thing.name);
