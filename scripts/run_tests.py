@@ -41,7 +41,15 @@ def run_suites(environment: dict[str, str]) -> tuple[list[str], Counter[str]]:
             report = Path(folder) / f"{name}.xml"
             print(f"\n=== {name} ===", flush=True)
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *selection],
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    f"--junitxml={report}",
+                    "--durations=12",
+                    *selection,
+                ],
                 cwd=CHECKOUT,
                 env=environment,
                 stdin=subprocess.DEVNULL,

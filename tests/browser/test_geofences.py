@@ -121,12 +121,16 @@ def test_it_draws_with_the_mouse_and_alerts_who_watches(site, opens, evaluates):
             inbox.wait_for_timeout(1200)
     expect(alert.first).to_be_visible(timeout=SLOW)
 
-    box = inbox.locator("#alerts input[name=alert]").first
-    box.check()
+    inbox.locator("#alerts .alert", has_text="Harbour: enters").first.locator(
+        "input[name=alert]"
+    ).check()
     inbox.get_by_role("button", name="Acknowledge").first.click()
-    expect(inbox.locator("#alerts")).to_contain_text("Acknowledged", timeout=SLOW)
-    kept = site.platform.sql("SELECT state FROM alerts_alert WHERE title LIKE 'Harbour%%'")
-    assert ("acknowledged",) in kept
+    wait_until(
+        lambda: ("acknowledged",) in site.platform.sql(
+            "SELECT state FROM alerts_alert WHERE title LIKE 'Harbour%%'"
+        ),
+        seconds=30,
+    )  # fmt: skip
 
 
 def test_it_draws_an_area_bends_it_and_tries_it_on_history(site, opens, evaluates, complaints):
