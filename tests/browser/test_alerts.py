@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from standardwebhooks import Webhook
 
+from scripts.processes import wait_until
 from tests.alerts.receivers import Receiver
 
 pytestmark = pytest.mark.browser
@@ -112,6 +113,8 @@ def test_it_is_explained_with_chart_and_map(evaluating, opens):
     for ago in (40, 30, 20):
         speed(evaluating, "V7", 120 + ago / 10, seconds_ago=ago)
     speed(evaluating, "V7", 158)
+    wait_until(lambda: bool(evaluating.platform.sql(
+        "SELECT 1 FROM alerts_alert WHERE subject_reference = 'V7'")), seconds=30)  # fmt: skip
     page = opens("/alerts?vehicle=V7", wait=False)
     row_of(page, "Van 07").get_by_role("link").click(timeout=SLOW)
     expect(page.locator(".rule-chart canvas")).to_be_visible(timeout=SLOW)

@@ -74,7 +74,7 @@ async function refresh() {
   }
   asking = true;
   try {
-    const answer = await fetch(location.href, { headers: { "HX-Request": "true" } });
+    const answer = await fetch(location.href, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(15000) });
     if (answer.ok && !answer.redirected) replace(await answer.text());
   } catch {
     // The list stays as it is; the next event or the connection's return asks again.
