@@ -53,7 +53,7 @@ def period_of(query: Mapping[str, str], *, now: datetime, zone: ZoneInfo) -> Per
     """Of `range`, `day`, or `from` and `to`; None where the address names none that is one."""
     name = query.get("range", "")
     if name in NAMED:
-        return _named(name, now, zone)
+        return named(name, now=now, zone=zone)
     picked = _day(query.get("day", ""))
     if picked is not None:
         return day_of(picked, now=now, zone=zone)
@@ -76,7 +76,8 @@ def day_of(picked: date, *, now: datetime, zone: ZoneInfo) -> Period:
     return Period(start, end, "day")
 
 
-def _named(name: str, now: datetime, zone: ZoneInfo) -> Period:
+def named(name: str, *, now: datetime, zone: ZoneInfo) -> Period:
+    """A period that ends now, by its name in `NAMED`."""
     if name == "today":
         return day_of(now.astimezone(zone).date(), now=now, zone=zone)
     length = timedelta(hours=1) if name == "1h" else timedelta(days=7)

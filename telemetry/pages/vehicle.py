@@ -16,8 +16,8 @@ from fleet.models import Device, Vehicle
 from telemetry.arrays import microseconds
 from telemetry.exports import WRITERS
 from telemetry.journey import POWER
-from telemetry.models import DeviceHealth, VehicleLatest
-from telemetry.pages.period import NAMED, Period, day_of, moment_of, period_of
+from telemetry.models import DeviceHealth, VehicleLatest, VehicleReadingRow
+from telemetry.pages.period import NAMED, Period, day_of, moment_of, named, period_of
 from telemetry.status import rule, status_of
 from telemetry.views import MAP_FILES
 from tenants.errors import DomainError
@@ -40,7 +40,7 @@ class VehiclePage(MemberPage):
         asked = period_of(self.request.GET, now=now, zone=self.zone)
         if asked is None and (at := self._asked_moment()) is not None:
             asked = day_of(at.astimezone(self.zone).date(), now=now, zone=self.zone)
-        return vehicle, asked or self._last_day(vehicle, now)
+        return vehicle, asked or self._best_period(vehicle, now)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -49,13 +49,20 @@ class VehiclePage(MemberPage):
     def _asked_moment(self) -> datetime | None:
         return moment_of(self.request.GET.get("t", ""), self.zone)
 
-    def _last_day(self, vehicle: Vehicle, now: datetime) -> Period:
-        """Today; where it has not spoken today, the day it last did."""
+    def _best_period(self, vehicle: Vehicle, now: datetime) -> Period:
+        """Today; the last hour where it began to speak only then; where it has not spoken
+        today, the day it last did."""
         today = day_of(now.astimezone(self.zone).date(), now=now, zone=self.zone)
         state = VehicleLatest.objects.filter(pk=vehicle.pk).only("time").first()
-        if state is None or state.time >= today.start:
+        if state is None:
             return today
-        return day_of(state.time.astimezone(self.zone).date(), now=now, zone=self.zone)
+        if state.time < today.start:
+            return day_of(state.time.astimezone(self.zone).date(), now=now, zone=self.zone)
+        hour = named("1h", now=now, zone=self.zone)
+        before = VehicleReadingRow.objects.filter(
+            vehicle_id=vehicle.pk, time__gte=today.start, time__lt=hour.start
+        )
+        return today if before.exists() else hour
 
 
 class Overview(VehiclePage):

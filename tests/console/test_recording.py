@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+import time_machine
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -152,3 +154,19 @@ def test_it_lists_every_signal_with_its_own_age(company: Company) -> None:
     assert "2026-03-02T10:00:00" in signals and "2026-03-02T12:00:00" in signals
     assert "269°" in signals and "268.8" not in signals
     assert "&lt;i&gt;" in signals and "<i>" not in signals
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "shown"), [((), "Today"), ((5,), "1 h"), ((300, 5), "Today")]
+)
+def test_it_opens_with_the_period_that_has_something_to_show(
+    company: Company, minutes_ago: tuple[int, ...], shown: str
+) -> None:
+    now = NOON + timedelta(hours=3)
+    for minutes in minutes_ago:
+        store(company, now - timedelta(minutes=minutes), speed_kmh=30.0)
+    if minutes_ago:
+        latest(company, speed_kmh=30.0)
+    with time_machine.travel(now, tick=False):
+        html = page(company, "vehicle", "").content.decode()
+    assert re.search(rf'aria-current="true">{shown}</a>', html)
