@@ -9,6 +9,7 @@ from django.db import transaction
 
 from alerts.models import Alert
 from alerts.recording import Recorded
+from telemetry import alert_log
 from telemetry.rooms import alerts_group_of
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,11 @@ def nudge_delivery() -> None:
 def publish(events: list[tuple[str, Alert]]) -> None:
     """Send the events to whoever watches. At most once: the inbox itself is the truth."""
     try:
+        # First, since event streams read there what the group is told of.
+        alert_log.append(
+            (alert.tenant_id, {"type": name, "alert": message(name, alert)["alert"]})
+            for name, alert in events
+        )
         async_to_sync(_send)(events)
     except Exception as error:
         log.warning("alert_events_not_sent", error=str(error), events=len(events))

@@ -1,4 +1,4 @@
-"""Everything: pages, API, admin, dashboard sockets, and device sockets as well."""
+"""Everything: pages, API, admin, dashboard sockets and event streams, and device sockets."""
 
 import os
 from typing import Any
@@ -18,13 +18,17 @@ django_application = get_asgi_application()
 
 # Only after Django is set up may models be imported.
 from config.body_limit import BodyLimit  # noqa: E402
+from config.daphne_pace import pace_daphne  # noqa: E402
 from config.daphne_sockets import bound_daphne  # noqa: E402
 from config.sockets import nowhere  # noqa: E402
 from telemetry.consumers.access import secret_of  # noqa: E402
 from telemetry.consumers.dashboard import DashboardConsumer  # noqa: E402
 from telemetry.consumers.device import DeviceConsumer  # noqa: E402
+from telemetry.consumers.stream import PATH as STREAM  # noqa: E402
+from telemetry.consumers.stream import streams  # noqa: E402
 
 bound_daphne()
+pace_daphne()
 _dashboards_by_token = DashboardConsumer.as_asgi()
 _dashboards_by_session = AllowedHostsOriginValidator(
     AuthMiddlewareStack(DashboardConsumer.as_asgi())
@@ -38,9 +42,15 @@ async def dashboards(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await (_dashboards_by_token if by_token else _dashboards_by_session)(scope, receive, send)
 
 
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    """Streams stay open for hours: not in a view, each of which has a thread."""
+    answers = streams if scope["path"] == STREAM else django_application
+    await answers(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(django_application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+        "http": BodyLimit(http, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
         "websocket": URLRouter(
             [
                 # Devices are not browsers: they authenticate by credential and send no Origin.

@@ -232,6 +232,10 @@ TELEMETRY_DEVICE_RECONCILE_S = env.float("TELEMETRY_DEVICE_RECONCILE_S", 5.0)
 """How often a process checks its open sockets against credentials and newer connections."""
 TELEMETRY_HTTP_TIMEOUT_S = env.float("TELEMETRY_HTTP_TIMEOUT_S", 5.0)
 """How long HTTP ingest waits for the durable append before it answers 503."""
+TELEMETRY_STREAMS_MAX = env.int("TELEMETRY_STREAMS_MAX", 1000)
+"""Event streams that one web process keeps open."""
+TELEMETRY_STREAMS_PER_TOKEN = env.int("TELEMETRY_STREAMS_PER_TOKEN", 20)
+"""Of them, those of one token or one person."""
 TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)
 """How far ahead of the server a device's clock may run before its reading is refused."""
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 3650)
@@ -324,6 +328,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.openapi.describe_errors",
         "telemetry.api.schema.describe_ingest",
+        "telemetry.api.stream_schema.describe_stream",
     ],
     "ENUM_NAME_OVERRIDES": {
         "Role": "tenants.models.Role",

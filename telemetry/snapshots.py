@@ -11,6 +11,8 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 
 from fleet.models import Fleet, Meter, Vehicle
 from telemetry.models import MeterLatest, VehicleLatest
@@ -25,10 +27,13 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def vehicle_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
+def vehicle_entries(
+    tenant_id: int, fleet_id: int, since: int | None = None
+) -> list[dict[str, Any]]:
     """Every vehicle of a fleet that is not archived, by name: what it is and its state.
 
-    `{"id", "name", "plate", "kind", "silent_after_s", "state": Patch | None}`
+    `{"id", "name", "plate", "kind", "silent_after_s", "state": Patch | None}`; with `since`
+    (see `telemetry.horizon`), only states that were written from then on.
     """
     vehicles = (
         Vehicle.objects.for_tenant(tenant_id)
@@ -38,7 +43,7 @@ def vehicle_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
     )
     rows = list(vehicles)
     references = {row[0]: row[1] for row in rows}
-    states = _states(VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, references)
+    states = _states(VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, references, since)
     return [
         {
             "id": reference,
@@ -52,7 +57,7 @@ def vehicle_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def meter_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
+def meter_entries(tenant_id: int, fleet_id: int, since: int | None = None) -> list[dict[str, Any]]:
     """Every meter of a fleet: `{"id", "name", "silent_after_s", "state": Patch | None}`."""
     meters = (
         Meter.objects.for_tenant(tenant_id)
@@ -62,7 +67,7 @@ def meter_entries(tenant_id: int, fleet_id: int) -> list[dict[str, Any]]:
     )
     rows = list(meters)
     references = {row[0]: row[1] for row in rows}
-    states = _states(MeterLatest, "meter_id", METER_VALUES, tenant_id, references)
+    states = _states(MeterLatest, "meter_id", METER_VALUES, tenant_id, references, since)
     return [
         {"id": ref, "name": name, "silent_after_s": silent, "state": states.get(pk)}
         for pk, ref, name, silent in rows
@@ -105,10 +110,17 @@ def _read_rosters(tenant_id: int) -> Iterator[tuple[int, tuple[str, str, str]]]:
 
 
 def _states(
-    model: Any, key: str, names: Iterable[str], tenant_id: int, references: dict[int, str]
+    model: Any,
+    key: str,
+    names: Iterable[str],
+    tenant_id: int,
+    references: dict[int, str],
+    since: int | None,
 ) -> dict[int, Patch]:
     names = tuple(names)
     rows = model.objects.filter(tenant_id=tenant_id, **{f"{key}__in": references.keys()})
+    if since is not None:
+        rows = rows.filter(_written_since(model._meta.db_table, since))
     return {
         pk: _patch(references[pk], stamp, dict(zip(names, values, strict=True)))
         for pk, *stamp, values in (
@@ -116,6 +128,16 @@ def _states(
             for row in rows.values_list(key, *_STAMP, *names)
         )
     }
+
+
+def _written_since(table: str, horizon: int) -> RawSQL:
+    """The row was written by a transaction that had not ended at that horizon.
+
+    By the row's own transaction: its times cannot tell, since a late reading changes a state
+    and leaves `received_at` to the newest one, and a backlog is stored long after it came.
+    """
+    written = f'age("{table}".xmin) <= age(%s::xid)'
+    return RawSQL(written, [str(horizon % 2**32)], output_field=BooleanField())  # noqa: S611
 
 
 def _patch(reference: str, stamp: list[Any], values: dict[str, Any]) -> Patch:

@@ -28,6 +28,7 @@ class Room:
     watched: frozenset[str] | None
     sequence: Sequence = field(default_factory=Sequence)
     waiting: Waiting = field(default_factory=Waiting)
+    waiting_since: float | None = None
     known: frozenset[str] = frozenset()
     """References of the vehicles and meters that the last snapshot described."""
     told: int = 0
@@ -48,6 +49,8 @@ class Room:
         vehicles = list(self._watched_of(message["vehicles"]))
         meters = list(message["meters"]) if self.watched is None else []
         self.waiting.add(vehicles, meters)
+        if self.waiting and self.waiting_since is None:
+            self.waiting_since = now
         if any(reference not in self.known for reference, _ in (*vehicles, *meters)):
             # Not described to the client yet: it came since the last snapshot.
             self.wants_snapshot = True
@@ -78,9 +81,15 @@ class Room:
         described = self.sequence.last is not None
         return described and bool(self.waiting) and not self.sequence.broken
 
+    def told_until(self, now: float) -> float | None:
+        """All that was heard before has been sent; None: it takes a snapshot first."""
+        if self.wants_snapshot or self.sequence.last is None:
+            return None
+        return min(at for at in (now, self.waiting_since, self.broken_since) if at is not None)
+
     def update(self) -> dict[str, Any]:
         """What waits, as the body of an update; nothing waits afterwards."""
-        waiting, self.waiting = self.waiting, Waiting()
+        waiting, self.waiting, self.waiting_since = self.waiting, Waiting(), None
         first, self.told = self.told + 1, self.sequence.last or 0
         return {
             "room": self.wire_name,

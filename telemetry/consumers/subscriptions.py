@@ -91,18 +91,19 @@ def look(tenant_id: int, wishes: Wishes, counters_of: tuple[int, ...] = ()) -> O
 
 
 def read_room(
-    tenant_id: int, fleet_id: int, watched: frozenset[str] | None
+    tenant_id: int, fleet_id: int, watched: frozenset[str] | None, since: int | None = None
 ) -> tuple[int, list[dict[str, Any]], list[dict[str, Any]]]:
-    """The number that the snapshot covers, vehicles, meters.
+    """The number that the snapshot covers, vehicles, meters; with `since`, all of them still,
+    but without the states that have not been written since that horizon.
 
     The number is read first: a message is published after its readings are committed, so
     everything up to that number is in what is read from the database afterwards.
     """
     seq = _counters(tenant_id, (fleet_id,))[fleet_id]
-    vehicles = vehicle_entries(tenant_id, fleet_id)
+    vehicles = vehicle_entries(tenant_id, fleet_id, since)
     if watched is not None:
         return seq, [entry for entry in vehicles if entry["id"] in watched], []
-    return seq, vehicles, meter_entries(tenant_id, fleet_id)
+    return seq, vehicles, meter_entries(tenant_id, fleet_id, since)
 
 
 def _homes_of(tenant_id: int, references: frozenset[str]) -> dict[str, int]:

@@ -26,6 +26,7 @@ class RateLimit(NamedTuple):
     limit: int
     remaining: int
     reset_s: int
+    exceeded: bool
 
 
 class PerToken(BaseThrottle):
@@ -38,23 +39,30 @@ class PerToken(BaseThrottle):
         self.rate_limit: RateLimit | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        limit, period = _rate(str(api_settings.DEFAULT_THROTTLE_RATES["token"]))
-        now = time.time()
-        window = int(now // period)
-        key = f"rate:{_caller(request)}:{window}"
-        try:
-            used = _increment(key, period)
-        except RedisError:
-            logger.warning("rate_limit_unavailable")
+        self.rate_limit = use(_caller(request))
+        if self.rate_limit is None:
             return True
-        reset_s = max(1, int((window + 1) * period - now) + 1)
-        self.rate_limit = RateLimit(limit, max(0, limit - used), reset_s)
         # The view writes it into the headers of whatever it answers.
         view.rate_limit = self.rate_limit
-        return used <= limit
+        return not self.rate_limit.exceeded
 
     def wait(self) -> float | None:
         return float(self.rate_limit.reset_s) if self.rate_limit else None
+
+
+def use(caller: str) -> RateLimit | None:
+    """Count one request of a caller (`t` and a token's prefix, `u` and a person's key); None
+    where the counters are out of reach."""
+    limit, period = _rate(str(api_settings.DEFAULT_THROTTLE_RATES["token"]))
+    now = time.time()
+    window = int(now // period)
+    try:
+        used = _increment(f"rate:{caller}:{window}", period)
+    except RedisError:
+        logger.warning("rate_limit_unavailable")
+        return None
+    reset_s = max(1, int((window + 1) * period - now) + 1)
+    return RateLimit(limit, max(0, limit - used), reset_s, used > limit)
 
 
 def _increment(key: str, period: int) -> int:

@@ -61,6 +61,17 @@ class Yard:
             publish(new)
 
 
+def merge_into(state: dict[str, Any], message: dict[str, Any]) -> None:
+    """What a snapshot or an update says, into what was known before, as a browser does it."""
+    for kind in ("vehicles", "meters"):
+        for each in message.get(kind, ()):
+            if message["type"] == "snapshot":
+                each = each["state"]
+            if each:
+                known = state.get(each["id"])
+                state[each["id"]] = merged(known, each) if known else each
+
+
 class Client:
     """Speaks docs/live-protocol.md and keeps the merged state as a browser does."""
 
@@ -93,13 +104,7 @@ class Client:
             return message
 
     async def take(self, message: dict[str, Any]) -> None:
-        for kind in ("vehicles", "meters"):
-            for each in message.get(kind, ()):
-                if message["type"] == "snapshot":
-                    each = each["state"]
-                if each:
-                    known = self.state.get(each["id"])
-                    self.state[each["id"]] = merged(known, each) if known else each
+        merge_into(self.state, message)
         self.last = message.get("message", self.last)
         if self.acknowledges and "message" in message:
             await self.send(type="ack", message=self.last)

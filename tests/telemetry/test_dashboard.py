@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from config.asgi import application
 from fleet.models import Vehicle
-from telemetry.consumers import dashboard, room, window
+from telemetry.consumers import feed, room, window
 from telemetry.live import publish
 from telemetry.rooms import counter_of
 from telemetry.storage.connection import connect
@@ -189,8 +189,8 @@ async def test_it_notices_that_the_last_message_of_all_was_lost(
     yard, vehicle, secret, clients, monkeypatch
 ):
     monkeypatch.setattr(room, "SNAPSHOT_EVERY_S", 0.0)
-    monkeypatch.setattr(dashboard, "CHECK_S", 0.1)
-    monkeypatch.setattr(dashboard, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(feed, "CHECK_S", 0.1)
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.1)
     client = await clients(secret, fleets="all")
     await client.next("snapshot")
     await aside(yard.store.store)([of(yard, vehicle, soc_pct=33.0)])
@@ -203,8 +203,8 @@ async def test_it_reads_anew_when_the_numbers_begin_again(
     yard, vehicle, secret, clients, monkeypatch
 ):
     monkeypatch.setattr(room, "SNAPSHOT_EVERY_S", 0.0)
-    monkeypatch.setattr(dashboard, "CHECK_S", 0.1)
-    monkeypatch.setattr(dashboard, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(feed, "CHECK_S", 0.1)
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.1)
     for _ in range(3):
         await aside(count_one)(yard)
     client = await clients(secret, fleets="all")
@@ -223,8 +223,8 @@ async def test_it_reads_anew_when_the_numbers_begin_again(
 
 async def test_it_notices_what_comes_goes_and_moves(yard, vehicle, secret, clients, monkeypatch):
     monkeypatch.setattr(room, "SNAPSHOT_EVERY_S", 0.0)
-    monkeypatch.setattr(dashboard, "CHECK_S", 0.1)
-    monkeypatch.setattr(dashboard, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(feed, "CHECK_S", 0.1)
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr("telemetry.snapshots.ROSTER_SECONDS", 0)
     other = await aside(yard.add_fleet)("F2")
     client = await clients(secret, fleets=["F1", "F2"])
@@ -327,8 +327,8 @@ async def test_it_closes_at_once_when_it_is_told_that_a_token_was_revoked(yard, 
 
 
 async def test_it_notices_by_itself_that_a_person_logged_out(yard, monkeypatch):
-    monkeypatch.setattr(dashboard, "CHECK_S", 0.1)
-    monkeypatch.setattr(dashboard, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(feed, "CHECK_S", 0.1)
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.1)
     session = await aside(session_of)(yard.user)
     headers = [
         (b"cookie", f"sessionid={session.session_key}".encode()),
@@ -388,8 +388,8 @@ async def test_it_asks_for_a_snapshot_where_the_log_lost_entries(
     yard, vehicle, secret, clients, monkeypatch
 ):
     monkeypatch.setattr(room, "SNAPSHOT_EVERY_S", 0.0)
-    monkeypatch.setattr(dashboard, "CHECK_S", 0.1)
-    monkeypatch.setattr(dashboard, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(feed, "CHECK_S", 0.1)
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.1)
     client = await clients(secret, fleets="all")
     await client.next("snapshot")
     await aside(yard.store.store)([of(yard, vehicle, soc_pct=21.0)])

@@ -42,6 +42,7 @@ def server(committed, tmp_path):
         "DATABASE_URL": database_url(),
         "REDIS_URL": django_settings.REDIS_URL,
         "ALLOWED_HOSTS": "127.0.0.1",
+        "HTTPS_ONLY": "false",
         "STATICFILES_BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
     }
     errors = tmp_path / "errors"

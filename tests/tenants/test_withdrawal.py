@@ -15,11 +15,12 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import connections, transaction
 
 from config.asgi import application
-from telemetry.consumers import dashboard
+from telemetry.consumers import feed
 from tenants import closing, services, withdrawal
 from tenants.models import ApiToken, Membership, Organisation, Role, Scope, User
 from tenants.selectors import SESSION_TENANT
 from tests.people import PASSWORD, Browser, acting, an_organisation, client_of
+from tests.telemetry.stream.events import Events
 
 aside = sync_to_async
 """Into the thread where Channels talks to the database."""
@@ -30,7 +31,7 @@ def committed(
     django_db_setup: None, django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
     """What is done here is committed, and no socket looks by itself while a test runs."""
-    monkeypatch.setattr(dashboard, "CHECK_S", 600.0)
+    monkeypatch.setattr(feed, "CHECK_S", 600.0)
     with django_db_blocker.unblock():
         yield
 
@@ -118,6 +119,21 @@ async def test_it_closes_the_sockets_of_a_token(
     assert await closing_of(socket) == 4401
 
 
+@pytest.mark.parametrize("withdraw", [revoke, archive])
+async def test_it_ends_the_event_streams_of_a_token(
+    house: House, withdraw: Callable[[House], None]
+) -> None:
+    stream = await Events(application, secret=house.secret).open()
+    await aside(withdraw)(house)
+    await ended(stream)
+
+
+async def ended(stream: Events) -> None:
+    await stream.end(timeout=3)
+    assert stream.seen[-1]["type"] == "error" and stream.seen[-1]["code"] == "access_ended"
+    await stream.close()
+
+
 def remove(house: House) -> None:
     services.remove_member(actor=acting(house.tenant), membership=house.membership)
 
@@ -153,6 +169,18 @@ async def test_it_closes_the_sockets_of_a_person(
     socket = await socket_of_session(str(session.session_key))
     await aside(withdraw)(house)
     assert await closing_of(socket) == 4401
+
+
+@pytest.mark.parametrize("withdraw", [remove, archive, deactivate, set_password])
+async def test_it_ends_the_event_streams_of_a_person(
+    house: House, withdraw: Callable[[House], None]
+) -> None:
+    session = await aside(house.session_of)(house.person)
+    cookie = (b"cookie", f"sessionid={session.session_key}".encode())
+    stream = await Events(application, headers=[cookie]).open()
+    assert stream.status == 200
+    await aside(withdraw)(house)
+    await ended(stream)
 
 
 async def test_it_closes_the_sockets_of_a_member_who_may_read_no_more(house: House) -> None:
