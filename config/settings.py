@@ -232,6 +232,8 @@ TELEMETRY_DEVICE_RECONCILE_S = env.float("TELEMETRY_DEVICE_RECONCILE_S", 5.0)
 """How often a process checks its open sockets against credentials and newer connections."""
 TELEMETRY_HTTP_TIMEOUT_S = env.float("TELEMETRY_HTTP_TIMEOUT_S", 5.0)
 """How long HTTP ingest waits for the durable append before it answers 503."""
+TELEMETRY_WATCHED_DEVICES = env.int("TELEMETRY_WATCHED_DEVICES", 50)
+"""Devices whose last frames are kept at once while somebody looks at them; 0: none ever."""
 TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)
 """How far ahead of the server a device's clock may run before its reading is refused."""
 TELEMETRY_RETENTION_DAYS = env.int("TELEMETRY_RETENTION_DAYS", 3650)
