@@ -43,6 +43,24 @@ def device_for_secret(secret: str) -> DeviceIdentity | None:
     return devices_for_secrets([secret]).get(secret)
 
 
+def owners_of_refused(given: Iterable[str]) -> dict[int, str]:
+    """Whose these secrets are, or were, that open nothing: by device "revoked", "archived" or
+    "wrong" (the public prefix is one of its credentials', the secret is not). One query.
+    """
+    by_prefix: dict[str, list[str]] = {}
+    for secret in given:
+        prefix = secrets.prefix_of(secrets.DEVICE_CREDENTIAL, secret)
+        if prefix is not None:
+            by_prefix.setdefault(prefix, []).append(secret)
+    rows = DeviceCredential.unscoped.filter(prefix__in=_each(by_prefix)) if by_prefix else ()
+    found: dict[int, str] = {}
+    for row in rows:
+        matches = any(secrets.matches(secret, row.digest) for secret in by_prefix[row.prefix])
+        why = "wrong" if not matches else "revoked" if row.revoked_at else "archived"
+        found[row.device_id] = why
+    return found
+
+
 def devices_for_secrets(given: Iterable[str]) -> dict[str, DeviceIdentity]:
     """The devices whose live credentials these are; unknown ones are left out.
 

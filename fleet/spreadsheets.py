@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
@@ -11,9 +14,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 import xlsxwriter
+from django.conf import settings
 from django.utils.translation import gettext as _
-from python_calamine import CalamineError, CalamineWorkbook
 
+from fleet.workbooks import TOO_LARGE
 from tenants.errors import DomainError
 
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
@@ -21,6 +25,7 @@ MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
 MAX_ROWS: Final = 5000
 MAX_COLUMNS: Final = 100
 MAX_CELL: Final = 400
+READING_S: Final = 30
 # What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection").
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -79,20 +84,32 @@ def _xlsx(content: bytes) -> Iterator[list[str]]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
                 raise _unreadable(_("The workbook unpacks to more than 64 MB."))
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        sheet = workbook.get_sheet_by_index(0)
-        lines = sheet.to_python(skip_empty_area=True, nrows=MAX_ROWS + 2)
-    except (CalamineError, zipfile.BadZipFile, ValueError, IndexError, OSError):
+    except (zipfile.BadZipFile, ValueError, OSError):
         raise _unreadable(_("The workbook is damaged, or it is no XLSX.")) from None
-    for line in lines:
-        yield [_text(cell) for cell in line]
+    yield from _read_apart(content)
 
 
-def _text(cell: Any) -> str:
-    # Spreadsheets keep whole numbers as floats: 42 must not come back as "42.0".
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    return "" if cell is None else str(cell)
+def _read_apart(content: bytes) -> list[list[str]]:
+    """The rows, read by a process that may be made to end: see `fleet.workbooks`."""
+    bounds = (MAX_ROWS + 2, MAX_COLUMNS + 1, MAX_CELL)
+    command = [sys.executable, "-m", "fleet.workbooks", *map(str, bounds)]
+    try:
+        done = subprocess.run(
+            command,
+            input=content,
+            capture_output=True,
+            cwd=settings.BASE_DIR,
+            timeout=READING_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _unreadable(_("The workbook takes too long to read.")) from None
+    if done.returncode < 0 or done.returncode == TOO_LARGE:
+        raise _unreadable(_("The workbook needs too much memory or time to read."))
+    if done.returncode:
+        raise _unreadable(_("The workbook is damaged, or it is no XLSX."))
+    rows: list[list[str]] = json.loads(done.stdout)
+    return rows
 
 
 def _unreadable(detail: str) -> DomainError:

@@ -43,14 +43,20 @@ async def forget(connections: Sequence[tuple[int, str]]) -> None:
 
 def count(device_ids: Iterable[int]) -> int:
     """How many of these devices have an open socket. Raises RedisError."""
-    ids = [str(device_id) for device_id in device_ids]
+    return len(open_among(device_ids))
+
+
+def open_among(device_ids: Iterable[int]) -> set[int]:
+    """Those of these devices that have an open socket. Raises RedisError."""
+    ids = list(device_ids)
     client: Any = sync_client()
-    by_channel: dict[str, int] = {}
+    by_channel: dict[str, set[int]] = {}
     for at in range(0, len(ids), AT_ONCE):
-        for connection in client.hmget(key(), ids[at : at + AT_ONCE]):
+        some = ids[at : at + AT_ONCE]
+        connections = client.hmget(key(), [str(device_id) for device_id in some])
+        for device_id, connection in zip(some, connections, strict=True):
             if connection is not None:
-                channel = channel_of(connection)
-                by_channel[channel] = by_channel.get(channel, 0) + 1
+                by_channel.setdefault(channel_of(connection), set()).add(device_id)
     # A process that was killed could not sign its devices off: nobody listens where it did.
     heard = client.pubsub_numsub(*by_channel) if by_channel else ()
-    return sum(by_channel[channel.decode()] for channel, listeners in heard if listeners)
+    return {pk for channel, n in heard if n for pk in by_channel[channel.decode()]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 from django.conf import settings
@@ -11,7 +12,9 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from fleet.models import Device, DeviceCredential, Meter, Vehicle
+from telemetry.connected import open_among
 from telemetry.dark import DeviceEvidence, Evidence
+from telemetry.knocks import Knock, last_knocks
 from telemetry.models import DeviceHealth, MeterLatest, VehicleLatest
 from telemetry.status import MOVING_FROM_KMH
 from telemetry.streams import INGRESS
@@ -37,15 +40,15 @@ def evidence_about(subject: Vehicle | Meter | Device) -> Evidence:
         last_seen=seen,
         was_moving=(state.speed_kmh or 0) >= MOVING_FROM_KMH if state is not None else None,
         ignition=state.ignition if state is not None else None,
-        devices=_evidence_of(devices),
+        devices=_evidence_of(devices, subject),
         ingress_lag=ingress_lag(now),
         neighbours=others,
         neighbours_reporting=reporting,
     )
 
 
-def ingress_lag(now: datetime) -> timedelta:
-    """How long the oldest reading has been waiting to be stored."""
+def ingress_lag(now: datetime) -> timedelta | None:
+    """How long the oldest reading has been waiting to be stored; None: Redis does not tell."""
     oldest = []
     try:
         for partition in range(settings.TELEMETRY_PARTITIONS):
@@ -55,7 +58,7 @@ def ingress_lag(now: datetime) -> timedelta:
     except (RedisError, OSError):
         # A page that explains silence must come up while Redis is away; then nothing comes in.
         log.warning("ingress_lag_unknown", exc_info=True)
-        return timedelta.max
+        return None
     if not oldest:
         return timedelta(0)
     return max(now - datetime.fromtimestamp(min(oldest) / 1000, UTC), timedelta(0))
@@ -71,10 +74,11 @@ def _devices_of(subject: Vehicle | Meter | Device) -> list[Device]:
     return list(rows.order_by("archived_at", "-created_at")[:MOST_DEVICES])
 
 
-def _evidence_of(devices: list[Device]) -> list[DeviceEvidence]:
+def _evidence_of(devices: list[Device], subject: Vehicle | Meter | Device) -> list[DeviceEvidence]:
     ids = [device.pk for device in devices]
     if not ids:
         return []
+    connected, knocks = _at_the_door(ids)
     health = DeviceHealth.objects.in_bulk(ids)
     live = set(
         DeviceCredential.objects.for_tenant(devices[0].tenant_id)
@@ -82,8 +86,30 @@ def _evidence_of(devices: list[Device]) -> list[DeviceEvidence]:
         .values_list("device_id", flat=True)
     )
     return [
-        _device_evidence(device, health.get(device.pk), device.pk in live) for device in devices
+        replace(
+            _device_evidence(device, health.get(device.pk), device.pk in live),
+            connected=device.pk in connected,
+            knock=knocks.get(device.pk),
+            # Of a vehicle or meter it is known already.
+            speaks_for=_speaks_for(device) if device is subject else "",
+        )
+        for device in devices
     ]
+
+
+def _at_the_door(device_ids: list[int]) -> tuple[set[int], dict[int, Knock]]:
+    """Those with an open socket, and those that knocked in vain."""
+    try:
+        return open_among(device_ids), last_knocks(device_ids)
+    except (RedisError, OSError):
+        return set(), {}
+
+
+def _speaks_for(device: Device) -> Literal["", "nothing", "archived"]:
+    thing = device.vehicle or device.meter
+    if thing is None:
+        return "nothing"
+    return "archived" if thing.archived_at is not None else ""
 
 
 def _device_evidence(device: Device, health: DeviceHealth | None, live: bool) -> DeviceEvidence:

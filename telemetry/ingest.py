@@ -25,6 +25,7 @@ from telemetry import edge_metrics as metrics
 from telemetry import streams
 from telemetry.adapters.decoded import RefusedItem
 from telemetry.envelope import array_header
+from telemetry.inspection.inspector import Inspector
 from telemetry.loops import cancelled
 from telemetry.recent import Recent
 from telemetry.refusals import Source, encode_refused
@@ -135,6 +136,7 @@ class Door:
         self.quarantine_lane = Lane(streams.QUARANTINE, 0)
         self.tick = 0
         self.recent = Recent()
+        self.inspector = Inspector()
         self._followers: set[Follower] = set()
         self._wake = asyncio.Event()
         self._progress: asyncio.Future[None] = asyncio.get_running_loop().create_future()

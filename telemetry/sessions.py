@@ -69,6 +69,7 @@ class DeviceSession:
         self.heard_us = time.time_ns() // 1000
         self.tick = -1
         self._door = door
+        self._inspector = door.inspector
         self._reader = reader
         self._source = source
         self._lane = door.lanes[partition]
@@ -102,7 +103,7 @@ class DeviceSession:
             self._refuse_frame(frame, now_us)
         count = len(records)
         if not self._readings.spend(count):
-            raise Close(4429, "too many readings a second")
+            raise self.ended_by(frame, 4429, "too many readings a second")
         before = self._through
         if through is not None:
             if through <= before:
@@ -115,9 +116,11 @@ class DeviceSession:
             self._owe(ticket, count, before if refused else self._through, _NOTHING)
         if refused:
             if not self._refusals.spend(len(refused)):
-                raise Close(4429, "too many refused readings")
+                raise self.ended_by(frame, 4429, "too many refused readings")
             ticket = self._door.refuse(self._source, refused, now_us)
             self._owe(ticket, len(refused), self._through, refused)
+        if self._inspector.devices:
+            self._show(frame, now_us, records=records, refused=refused)
 
     def _owe(self, ticket: Ticket, count: int, through: int, refused: list[RefusedItem]) -> None:
         self._owed.append((*ticket, count, through, refused))
@@ -126,8 +129,19 @@ class DeviceSession:
     def _refuse_frame(self, frame: str | bytes, now_us: int) -> None:
         raw = frame.encode(errors="replace") if isinstance(frame, str) else bytes(frame)
         refusal = Refusal(RefusalCode.TOO_LARGE, "", f"a frame of {len(raw)} bytes")
-        self._door.refuse(self._source, [RefusedItem.of(refusal, raw)], now_us)
+        item = RefusedItem.of(refusal, raw)
+        self._door.refuse(self._source, [item], now_us)
+        self._show(raw, now_us, refused=[item])
         raise Close(4413, "frame too large")
+
+    def ended_by(self, frame: str | bytes, code: int, reason: str) -> Close:
+        """How to close on a frame that is not even answered for; whoever looks sees it."""
+        self._show(frame, time.time_ns() // 1000, problem=(f"close_{code}", reason))
+        return Close(code, reason)
+
+    def _show(self, frame: str | bytes, now_us: int, **answer: Any) -> None:
+        source = self._source
+        self._inspector.keep(source.device_id, frame, source.adapter.name, now_us, **answer)
 
     def settle(self) -> list[dict[str, Any]]:
         """Messages for what has become durable since: refusals, then the acknowledgement."""

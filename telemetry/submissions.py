@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -43,7 +42,11 @@ Result = dict[str, Any]
 
 
 async def submit(
-    caller: Caller, adapter: Adapter, judged: Sequence[Judged], raw_items: Callable[[], list[bytes]]
+    caller: Caller,
+    adapter: Adapter,
+    judged: Sequence[Judged],
+    raw_items: Callable[[], list[bytes]],
+    received_us: int,
 ) -> list[Result]:
     """Answer for every item, after all that is accepted is durable and all refused recorded.
 
@@ -51,7 +54,6 @@ async def submit(
     Raises DomainError `unavailable` (503) where that cannot be had now: to be sent again.
     """
     door = ingest.door()
-    received_us = time.time_ns() // 1000
     try:
         identified, unknown, stored = await database_sync_to_async(_look_up)(caller, judged)
     except DatabaseError as error:
@@ -93,6 +95,25 @@ async def submit(
     if not await door.durable(tickets, settings.TELEMETRY_HTTP_TIMEOUT_S):
         raise unavailable("The readings could not be made durable in time.")
     return results
+
+
+def records_of(
+    caller: Caller,
+    adapter: Adapter,
+    judged: Sequence[Judged],
+    results: Sequence[Result],
+    received_us: int,
+) -> list[bytes]:
+    """What of a device's submission was not refused, as records of the log."""
+    if caller.subject is None:
+        return []
+    speaker = Speaker(caller.tenant_id, caller.device_id, *caller.subject)
+    envelope = Envelope(speaker, adapter.protocol)
+    return [
+        envelope.record(reading.time_us, received_us, reading_id(reading.content), reading.content)
+        for (reading, _), result in zip(judged, results, strict=True)
+        if reading is not None and result["status"] != "refused"
+    ]
 
 
 @lru_cache(maxsize=50_000)

@@ -76,7 +76,9 @@ def changes_between(row: models.Model, fields: Mapping[str, Any]) -> dict[str, t
 def _plain(value: Any) -> Any:
     """As JSON keeps it."""
     if isinstance(value, models.Model):
-        return getattr(value, "reference", None) or str(value)
+        reference = getattr(value, "reference", None)
+        # Its name as it was then: by the reference alone nobody knows it again.
+        return f"{value} ({reference})" if reference not in (None, str(value)) else str(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):

@@ -19,6 +19,7 @@ from django.views import View
 
 from tenants import invitations, services
 from tenants.addresses import address_of
+from tenants.audit_words import codes_that_say
 from tenants.errors import DomainError
 from tenants.forms import (
     InviteForm,
@@ -304,6 +305,7 @@ class Audit(SettingsPage):
                 Q(actor_label__icontains=wanted)
                 | Q(target__icontains=wanted)
                 | Q(action__icontains=wanted)
+                | Q(action__in=codes_that_say(wanted))
                 | Q(reason__icontains=wanted)
             )
         since, until = _day(query.get("since", "")), _day(query.get("until", ""))

@@ -10,11 +10,15 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from redis.exceptions import RedisError
 
 from fleet.models import Device
 from telemetry.admin.recent import last_readings, table
+from telemetry.inspection.shown import ShownFrame, shown
+from telemetry.inspection.watches import look
 from telemetry.models import DeviceHealth, QuarantinedFrame
 from telemetry.storage.subjects import METERS, VEHICLES
 from tenants.admin_base import TenantAdmin
@@ -59,7 +63,13 @@ class DeviceHealthAdmin(TenantAdmin):
     search_fields = ("device_id__exact",)
     search_help_text = "A device's, vehicle's or meter's reference"
     ordering = ("last_seen",)
-    readonly_fields = ("device", "speaks_for", "last_readings", "last_refused_frames")
+    readonly_fields = (
+        "device",
+        "speaks_for",
+        "last_frames",
+        "last_readings",
+        "last_refused_frames",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         mine = Device.unscoped.filter(pk=OuterRef("device_id"))
@@ -104,6 +114,25 @@ class DeviceHealthAdmin(TenantAdmin):
     def skew(self, health: DeviceHealth) -> str:
         return _seconds(health.skew_ms)
 
+    @admin.display(description="frames as they come in")
+    def last_frames(self, health: DeviceHealth) -> SafeString | str:
+        """Whoever opens the page looks: frames are kept from then on, for a minute."""
+        device = Device.unscoped.filter(pk=health.device_id).first()
+        if device is None:
+            return "The device is gone."
+        try:
+            seen = look(device)
+        except (RedisError, OSError):
+            return "Redis does not answer."
+        if not seen.watched:
+            return "Too many devices are being looked at just now."
+        note = "Kept only while somebody looks: load the page again within a minute."
+        rows = table(
+            (each.at, f"{each.format}: {each.fate}", _told(each))
+            for each in shown(seen.frames, health.tenant_id)
+        )
+        return format_html("<p>{}</p>{}", note, rows)
+
     @admin.display(description="last readings")
     def last_readings(self, health: DeviceHealth) -> SafeString | str:
         device = Device.unscoped.filter(pk=health.device_id).first()
@@ -120,6 +149,13 @@ class DeviceHealthAdmin(TenantAdmin):
             (frame.received_at, f"{frame.code} {frame.field}".strip(), frame.detail)
             for frame in frames.order_by("-received_at")[:LAST]
         )
+
+
+def _told(frame: ShownFrame) -> str:
+    """What was refused of it and why, then the bytes."""
+    reasons = [each for each in (frame.problem, *frame.refusals) if each is not None]
+    why = "; ".join(f"{each.reason} {each.field} {each.detail}" for each in reasons)
+    return f"{why} — {frame.text}" if why else frame.text
 
 
 def _seconds(milliseconds: int | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
@@ -19,14 +19,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from fleet.selectors import device_for_secret
-from telemetry import ingest
+from telemetry import ingest, knocks
 from telemetry.adapters import http_v1
 from telemetry.adapters.decoded import RefusedItem
 from telemetry.adapters.http_v1 import BodyMalformed, BodyTooLarge, Judged
 from telemetry.envelope import Kind
 from telemetry.limits import limits_of
 from telemetry.refusals import Source
-from telemetry.submissions import Caller, Result, submit, unavailable
+from telemetry.submissions import Caller, Result, records_of, submit, unavailable
 from telemetry.validate import Refusal, RefusalCode, Span
 from tenants.errors import DomainError
 from tenants.models import Scope
@@ -53,6 +53,17 @@ async def ingest_view(request: HttpRequest) -> HttpResponse:
     Authenticated by an API token with `telemetry:write`, or by a device's own credential.
     """
     caller = await _caller(request)
+    await ingest.door().inspector.begun()
+    try:
+        return _answer(await _take(request, caller))
+    except DomainError as error:
+        if error.code != "all_refused":  # That has been shown, reading by reading.
+            _show(caller, request, None, time.time_ns() // 1000, error)
+        raise
+
+
+async def _take(request: HttpRequest, caller: Caller) -> list[Result]:
+    """Answer for every reading of the request. Raises DomainError where there is none."""
     reader, splitter = _format(request)
     body = await _body(request)
     now_us = time.time_ns() // 1000
@@ -71,8 +82,39 @@ async def ingest_view(request: HttpRequest) -> HttpResponse:
         raise DomainError("malformed", 400, f"The body is not JSON: {error}") from error
     if not judged:
         raise DomainError("malformed", 400, "The body holds no reading.")
-    results = await submit(caller, http_v1.ADAPTER, judged, cache(lambda: splitter(body)))
-    return _answer(results)
+    raw_items = cache(lambda: splitter(body))
+    results = await submit(caller, http_v1.ADAPTER, judged, raw_items, now_us)
+    _show(caller, request, body, now_us, results=results, judged=judged)
+    return results
+
+
+def _show(
+    caller: Caller,
+    request: HttpRequest,
+    body: bytes | None,
+    received_us: int,
+    error: DomainError | None = None,
+    *,
+    results: Sequence[Result] = (),
+    judged: Sequence[Judged] = (),
+) -> None:
+    """Keep the body (None: as it came) for whoever looks at the device that sent it."""
+    inspector = ingest.door().inspector
+    if caller.device_id not in inspector.devices:
+        return
+    inspector.keep(
+        caller.device_id,
+        request.body if body is None else body,
+        f"{http_v1.PROTOCOL} {request.content_type}"[:60],
+        received_us,
+        records=records_of(caller, http_v1.ADAPTER, judged, results, received_us),
+        refused=[
+            RefusedItem(Refusal(each["code"], each["field"], each["detail"]), None, b"", 0)
+            for each in results
+            if each["status"] == "refused"
+        ],
+        problem=(error.code, error.detail) if error else None,
+    )
 
 
 def _answer(results: list[Result]) -> HttpResponse:
@@ -103,6 +145,7 @@ def _identify(secret: str) -> Caller:
     if secret.startswith(f"{DEVICE_CREDENTIAL}_"):
         device = device_for_secret(secret)
         if device is None:
+            knocks.note([secret])
             raise DomainError(
                 "credential_invalid", 401, "The credential is unknown, or was revoked."
             )

@@ -83,7 +83,9 @@ class DeviceConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                     return
                 frame = event.get(form)
                 if frame is None:
-                    raise Close(4400, f"{opening.subprotocol} has {form} frames")
+                    other = event.get("bytes" if self.text else "text") or b""
+                    reason = f"{opening.subprotocol} has {form} frames"
+                    raise session.ended_by(other, 4400, reason)
                 session.take(frame)
                 door.follow(self)
                 if session.tick != door.tick:

@@ -120,6 +120,7 @@ async def open_session(scope: Any) -> Opening:
         )
     partition = partition_of(speaker.kind, speaker.subject_id)
     door = ingest.door()
+    await door.inspector.begun()
     form = FORMS[subprotocol]
     session = DeviceSession(
         door,

@@ -18,7 +18,7 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from fleet.selectors import DeviceIdentity, devices_for_secrets
-from telemetry import connected
+from telemetry import connected, knocks
 from telemetry.envelope import Kind, Speaker
 from telemetry.presence import presence
 from telemetry.streams import INGRESS, async_client, partition_of
@@ -43,6 +43,7 @@ class Reception:
     def __init__(self) -> None:
         self._waiting: list[tuple[str, asyncio.Future[Arrival | None]]] = []
         self._serving: asyncio.Task[None] | None = None
+        self._noting: asyncio.Task[None] | None = None
         self._number = 0
 
     async def arrive(self, secret: str) -> Arrival | None:
@@ -73,6 +74,7 @@ class Reception:
     async def _admit(self, secrets: Sequence[str]) -> list[Arrival | None]:
         channel = await presence().channel()
         known = await database_sync_to_async(devices_for_secrets)(secrets)
+        self._note_knocks([secret for secret in secrets if secret not in known])
         arrivals: list[Arrival | None] = []
         for secret in secrets:
             identity = known.get(secret)
@@ -84,6 +86,12 @@ class Reception:
             speaker = _speaker(identity)
             arrivals.append(Arrival(identity, speaker, None, connection, self._number))
         return await self._write_down(arrivals, channel)
+
+    def _note_knocks(self, unknown: list[str]) -> None:
+        """Beside the way of those who are let in; who knocks meanwhile is not noted."""
+        if unknown and (self._noting is None or self._noting.done()):
+            noted = database_sync_to_async(knocks.note)(unknown)
+            self._noting = asyncio.create_task(noted, name="device knocks")
 
     async def _write_down(
         self, arrivals: list[Arrival | None], channel: str

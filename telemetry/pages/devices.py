@@ -1,4 +1,4 @@
-"""Provisioning a device, and its page: how it is doing, what it sent, why it is silent."""
+"""The page of a device: how it is doing, what it sends, why it is silent."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
 
-from fleet import services
-from fleet.forms import DeviceForm, initial_of
 from fleet.models import Device, DeviceCredential, Vehicle
-from fleet.pages.kinds import DEVICES
-from fleet.protocols import PROTOCOLS, protocol_named
+from fleet.protocols import protocol_named
 from telemetry.dark import explain, is_silent
 from telemetry.evidence import evidence_about
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
 from telemetry.frames import readable, reason
+from telemetry.inspection.shown import shown
+from telemetry.inspection.watches import look
 from telemetry.models import (
     DeviceHealth,
     MeterHour,
@@ -29,9 +25,8 @@ from telemetry.models import (
     VehicleHour,
     VehicleLatest,
 )
-from tenants.errors import DomainError
 from tenants.models import Scope
-from tenants.pages import MemberPage, refused
+from tenants.pages import MemberPage
 from tenants.preferences import zone_of
 
 FRAMES = 10
@@ -45,149 +40,32 @@ class DeviceBase(MemberPage):
         return self.find(Device, "tenant", "vehicle", "meter", reference=self.kwargs["device_id"])
 
 
-class NewDevice(MemberPage):
-    """Three steps: what it speaks for, which protocol, then the credential, once."""
-
-    page = "devices"
-    scopes = {"GET": Scope.FLEET_WRITE, "POST": Scope.FLEET_WRITE}
-    template_name = "things/device_new.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        asked = {name: request.GET.get(name, "") for name in ("vehicle", "meter")}
-        form = DeviceForm(initial=asked, tenant=self.tenant, fleets={})
-        return self.show({"form": form, "protocols": PROTOCOLS})
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = DeviceForm(request.POST, tenant=self.tenant, fleets={})
-        if form.is_valid():
-            try:
-                device, plain = services.provision_device(actor=self.actor, **form.cleaned_data)
-            except DomainError as error:
-                refused(form, error)
-            else:
-                return credential_page(self, device, plain, is_new=True)
-        return self.show({"form": form, "protocols": PROTOCOLS}, status=422)
+def looked_at(device: Device, since: datetime | None = None) -> dict[str, Any]:
+    """What pages show of the device's last frames; their device is watched from now on."""
+    try:
+        found = look(device)
+    except (RedisError, OSError):
+        # A page about a device must come up while Redis is away.
+        return {"looking": "away", "messages": []}
+    messages = shown(found.frames, device.tenant_id)
+    return {
+        "looking": "yes" if found.watched else "full",
+        "messages": [each for each in messages if since is None or each.at >= since],
+    }
 
 
-class EditDevice(DeviceBase):
-    scopes = {"GET": Scope.FLEET_WRITE, "POST": Scope.FLEET_WRITE}
-    template_name = "things/form.html"
-
-    def get(self, request: HttpRequest, device_id: str) -> HttpResponse:
-        device = self.device
-        form = DeviceForm(initial=initial_of(device), tenant=self.tenant, fleets={})
-        return self._page(form, device)
-
-    def post(self, request: HttpRequest, device_id: str) -> HttpResponse:
-        device = self.device
-        form = DeviceForm(request.POST, tenant=self.tenant, fleets={})
-        if form.is_valid():
-            try:
-                device = services.update_device(
-                    actor=self.actor, device=device, **form.cleaned_data
-                )
-            except DomainError as error:
-                refused(form, error)
-            else:
-                self.say(_("%(name)s was changed.") % {"name": device.name})
-                return redirect("device", device.reference)
-        return self._page(form, device, status=422)
-
-    def _page(self, form: DeviceForm, device: Device, status: int = 200) -> HttpResponse:
-        context = {
-            "form": form,
-            "kind": DEVICES,
-            "row": device,
-            "archive_url": DEVICES.url("archive", device),
-            "restore_url": DEVICES.url("restore", device),
-        }
-        return self.show(context, status=status)
-
-
-class Rotate(DeviceBase):
-    """A new credential; the old one is shut out at once."""
-
-    scopes = {"POST": Scope.FLEET_WRITE}
-
-    def post(self, request: HttpRequest, device_id: str) -> HttpResponse:
-        device = self.device
-        try:
-            plain = services.rotate_credential(actor=self.actor, device=device)
-        except DomainError as error:
-            self.complain(error)
-            return redirect("device", device.reference)
-        return credential_page(self, device, plain, is_new=False)
-
-
-class Revoke(DeviceBase):
-    scopes = {"POST": Scope.FLEET_WRITE}
-
-    def post(self, request: HttpRequest, device_id: str) -> HttpResponse:
-        device = self.device
-        services.revoke_credential(actor=self.actor, device=device)
-        self.say(
-            _("%(name)s is shut out. Issue a new credential to let it in.") % {"name": device.name}
-        )
-        return redirect("device", device.reference)
-
-
-def credential_page(page: MemberPage, device: Device, plain: str, *, is_new: bool) -> HttpResponse:
-    """The secret, shown this once: it is kept nowhere, this answer included."""
-    request = page.request
-    socket = "wss" if request.is_secure() else "ws"
-    response = page.show(
-        {
-            "device": device,
-            "secret": plain,
-            "is_new": is_new,
-            "protocol": protocol_named(device.protocol),
-            "socket_url": f"{socket}://{request.get_host()}/device",
-            "http_url": request.build_absolute_uri("/v1/telemetry/ingest"),
-            "light_url": _light_url(device),
-            "now": timezone.now().replace(microsecond=0),
-        },
-        template="things/credential.html",
-    )
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-def _light_url(device: Device) -> str:
-    return f"{reverse('device-light', args=[device.reference])}?since={timezone.now().isoformat()}"
-
-
-class Light(DeviceBase):
-    """Amber until the first reading since `since` is stored, then green; asked every second.
-
-    What was refused shows too: a first frame is often wrong in one field.
-    """
+class Messages(DeviceBase):
+    """What the device sends, as it comes in. Asking is looking: from the first time on its
+    frames are kept, until nobody has asked for a minute."""
 
     scopes = {"GET": Scope.FLEET_READ}
-    template_name = "things/light.html"
+    template_name = "things/messages.html"
 
     def get(self, request: HttpRequest, device_id: str) -> HttpResponse:
         device = self.device
-        since = _moment(request.GET.get("since", "")) or device.created_at
-        health = DeviceHealth.objects.filter(pk=device.pk).first()
-        heard = health is not None and health.last_seen is not None and health.last_seen >= since
-        refusal = None
-        if not heard:
-            refusal = (
-                QuarantinedFrame.objects.filter(device_id=device.pk, received_at__gte=since)
-                .order_by("-received_at")
-                .first()
-            )
-        return self.show(
-            {
-                "device": device,
-                "heard": heard,
-                "health": health,
-                "values": _values_of(device) if heard else [],
-                "refusal": refusal,
-                "refusal_raw": readable(refusal.raw) if refusal else "",
-                "light_url": request.get_full_path(),
-            }
-        )
+        response = self.show({"device": device, **looked_at(device)})
+        response["Cache-Control"] = "private, no-store"
+        return response
 
 
 class DevicePage(DeviceBase):
@@ -221,7 +99,7 @@ class DevicePage(DeviceBase):
                 ],
                 "hours": hours,
                 "gaps": sum(not hour["n"] for hour in hours),
-                "values": _values_of(device),
+                "values": values_of(device),
                 "credential": credential,
                 "live_credential": credential is not None and credential.revoked_at is None,
                 "protocol": protocol_named(device.protocol),
@@ -252,7 +130,7 @@ class WhyDark(MemberPage):
         return self.show(context)
 
 
-def _values_of(device: Device) -> list[tuple[str, str, Any]]:
+def values_of(device: Device) -> list[tuple[str, str, Any]]:
     """What the device's subject last reported: label, unit, value."""
     if device.vehicle_id:
         state: Any = VehicleLatest.objects.filter(pk=device.vehicle_id).first()
@@ -298,11 +176,3 @@ def _hours_of(device: Device) -> list[dict[str, Any]]:
 def _refusals(health: DeviceHealth | None) -> list[tuple[Any, int]]:
     counts = health.refusals if health else {}
     return [(reason(code), n) for code, n in sorted(counts.items(), key=lambda item: -item[1])]
-
-
-def _moment(text: str) -> Any:
-    try:
-        found = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None

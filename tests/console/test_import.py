@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import re
+import resource
+import struct
+import time
+import zipfile
 from typing import Any
 
 import pytest
@@ -19,7 +23,7 @@ from fleet import services
 from fleet.models import Device, Vehicle
 from fleet.selectors import device_for_secret
 from fleet.services import rows
-from fleet.spreadsheets import read_table
+from fleet.spreadsheets import MAX_FILE_BYTES, read_table
 from tenants.errors import DomainError
 from tests.console.conftest import Company
 from tests.people import NORTH_AMERICAN_VIN, acting
@@ -190,6 +194,118 @@ def test_it_says_what_is_wrong_with_a_file_it_cannot_read(company: Company, cont
     answer = upload(company, content)
     assert answer.status_code in (200, 422)
     assert 'role="alert"' in answer.content.decode()
+    assert not answer.context.get("waiting")
+
+
+# --- Files made to hurt --------------------------------------------------------------------
+MEGABYTE = b"x" * 1_000_000
+
+
+def zipped(
+    sheet: bytes, *, strings: bytes = b"", comment: int = 0, claims: int | None = None
+) -> bytes:
+    """A workbook of this one sheet, with so many megabytes of a comment in it; `claims`: the
+    size that its directory gives for the sheet."""
+    main = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    target = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(["x"]))) as ordinary,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+    ):
+        for name in ordinary.namelist():
+            if name not in ("xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"):
+                archive.writestr(name, ordinary.read(name))
+        archive.writestr("xl/sharedStrings.xml", b'<sst xmlns="%s">%s</sst>' % (main, strings))
+        with archive.open("xl/worksheets/sheet1.xml", "w") as written:
+            written.write(b'<worksheet xmlns="%s"><sheetData>%s' % (main, sheet))
+            for piece in (b"<!--", *([MEGABYTE] * comment), b"-->") if comment else ():
+                written.write(piece)
+            written.write(b"</sheetData></worksheet>")
+        size = archive.getinfo("xl/worksheets/sheet1.xml").file_size
+    content = target.getvalue()
+    if claims is None:
+        return content
+    assert content.count(struct.pack("<I", size)) >= 1
+    return content.replace(struct.pack("<I", size), struct.pack("<I", claims))
+
+
+def row(number: int, *cells: bytes) -> bytes:
+    return b'<row r="%d">%s</row>' % (number, b"".join(cells))
+
+
+def cell(place: str, text: str) -> bytes:
+    return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'.encode()
+
+
+HEADINGS = row(1, cell("A1", "id"), cell("B1", "name"), cell("C1", "fleet"))
+GOOD = row(2, cell("A2", "V2"), cell("B2", "Second"), cell("C2", "F1"))
+
+
+def test_the_workbooks_of_these_tests_are_good_but_for_what_hurts(company: Company) -> None:
+    assert upload(company, zipped(HEADINGS + GOOD)).context["plan"].creates == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "content"),
+    [
+        ("unpacks to gigabytes, and says so",
+         lambda: zipped(HEADINGS + GOOD, comment=80)),
+        ("unpacks to far more than its directory says",
+         lambda: zipped(HEADINGS + GOOD, comment=900, claims=1000)),
+        ("has one cell in each corner of the largest sheet there is",
+         lambda: zipped(HEADINGS + row(1048576, cell("XFD1048576", "x")))),
+        ("repeats one long text in every cell",
+         lambda: zipped(
+             b"".join(row(n, *(b'<c r="%s%d" t="s"><v>0</v></c>' % (c, n) for c in (b"A", b"B")))
+                      for n in range(1, 4000)),
+             strings=b"<si><t>" + b"x" * 2_000_000 + b"</t></si>")),
+    ],
+)  # fmt: skip
+def test_a_workbook_that_would_take_the_machine_is_refused_and_nothing_written(
+    company: Company, what: str, content: Any
+) -> None:
+    made = content()
+    assert len(made) < MAX_FILE_BYTES, "small enough to be taken for a workbook"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    answer = upload(company, made)
+    assert time.monotonic() - began < 30, what
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 200 * 1024, f"{grown} KiB in the process that serves pages: {what}"
+    assert answer.status_code == 422
+    assert re.search(r"unpacks to more|too much memory|damaged", answer.content.decode()), what
+    assert not answer.context.get("waiting")
+    assert vehicles(company) == {"V1"}
+
+
+def test_a_hundred_thousand_rows_are_refused_before_any_is_looked_at(
+    company: Company, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    lines = "".join(f"W{n},Van {n},F1\n" for n in range(100_000))
+    assert len(lines) < MAX_FILE_BYTES
+    company.browser()
+    began = time.monotonic()
+    with django_assert_max_num_queries(8):
+        answer = upload(company, "id,name,fleet\n" + lines)
+    assert time.monotonic() - began < 5
+    assert answer.status_code == 422
+    assert "more than 5,000 rows" in answer.content.decode()
+    assert vehicles(company) == {"V1"}
+    many = zipped(HEADINGS + b"".join(
+        row(n, cell(f"A{n}", f"W{n}"), cell(f"B{n}", "x"), cell(f"C{n}", "F1"))
+        for n in range(2, 100_002)))  # fmt: skip
+    answer = upload(company, many)
+    assert "more than 5,000 rows" in answer.content.decode()
+    assert vehicles(company) == {"V1"}
+
+
+@pytest.mark.parametrize("content", [b"\n" * 4_000_000, b"," * 4_000_000, b'"' + b"x" * 4_000_000,
+                                     b"id,name,fleet\n" + b",,\n" * 1_000_000])  # fmt: skip
+def test_four_megabytes_of_nothing_take_no_minute(company: Company, content: bytes) -> None:
+    began = time.monotonic()
+    answer = upload(company, content)
+    assert time.monotonic() - began < 10
+    assert answer.status_code in (200, 422)
     assert not answer.context.get("waiting")
 
 

@@ -27,6 +27,7 @@ READ = [
     ("meter", {"meter_id": "M1"}),
     ("device", {"device_id": "D1"}),
     ("device-light", {"device_id": "D1"}),
+    ("device-messages", {"device_id": "D1"}),
     ("quality", {}),
     ("start", {}),
     ("palette", {}),

@@ -6,10 +6,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from telemetry.inspection import kept, watches
 from telemetry.models import DeviceHealth, QuarantinedFrame
 from telemetry.storage.connection import connect
 from telemetry.storage.store import Store
-from telemetry.streams import INGRESS
+from telemetry.streams import INGRESS, sync_client
 from tenants import services
 from tenants.models import AuditEntry
 from tests import people
@@ -65,6 +66,23 @@ def test_it_tells_why_a_vehicle_is_dark(support):
     other = DeviceHealth.objects.order_by("device_id").last()
     answer = support.get(reverse("admin:telemetry_devicehealth_change", args=[other.pk]))
     assert answer.status_code == 302
+
+
+def test_support_sees_frames_as_they_come_in_and_makes_no_others_device_watched(support):
+    mine, other = DeviceHealth.objects.order_by("device_id")
+    client = sync_client()
+    client.delete(watches._watches())
+    for health in (mine, other):
+        frame = kept.keep(f"<b>of {health.device_id}</b>", "telemetry.v1.json", 1)
+        client.delete(watches._frames(health.device_id))
+        client.lpush(watches._frames(health.device_id), kept.encoded(frame))
+    page = reverse("admin:telemetry_devicehealth_change", args=[mine.pk])
+    assert f"&lt;b&gt;of {mine.device_id}" in support.get(page).content.decode()
+    support.get(reverse("admin:telemetry_devicehealth_change", args=[other.pk]))
+    assert client.zrange(watches._watches(), 0, -1) == [
+        f"{mine.tenant_id}:{mine.device_id}".encode()
+    ]
+    client.delete(watches._watches(), *(watches._frames(each.device_id) for each in (mine, other)))
 
 
 def test_it_filters_by_silence(support):

@@ -1,0 +1,55 @@
+"""An entry of the audit trail, as its page shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import template
+
+from tenants.audit_words import (
+    Words,
+    action_in_words,
+    field_in_words,
+    target_in_words,
+    value_in_words,
+)
+from tenants.models import AuditEntry, Organisation
+from tenants.templatetags.display import moment
+
+register = template.Library()
+
+register.filter(action_in_words)
+register.filter(target_in_words)
+
+LONG = 120
+"""Characters beyond which a value is folded away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    name: Words
+    before: Any
+    after: Any
+
+    @property
+    def is_long(self) -> bool:
+        return len(f"{self.before}{self.after}") > LONG and "<time" not in f"{self.after}"
+
+
+@register.filter
+def changes_in_words(entry: AuditEntry, organisation: Organisation) -> list[Change]:
+    """What an entry changed, before and after."""
+    return [
+        Change(
+            field_in_words(name),
+            *(_shown(value_in_words(name, value), organisation) for value in pair),
+        )
+        for name, pair in entry.changes.items()
+        if any(value not in (None, "", []) for value in pair)
+    ]
+
+
+def _shown(value: Any, organisation: Organisation) -> Any:
+    return moment(value, organisation) if isinstance(value, datetime) else value
