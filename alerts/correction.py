@@ -26,6 +26,7 @@ from alerts.announce import announce
 from alerts.engine.clock import from_us
 from alerts.engine.state import Transition, replace
 from alerts.episodes import NEVER, Episode, episodes_of
+from alerts.kinds import KINDS
 from alerts.late_spans import GoingOn, hand_over
 from alerts.models import Alert, AlertState, AlertTransition, LateSpan
 from alerts.recording import Happening, Recorded, hold_record, new_alert, new_step, plain
@@ -115,7 +116,7 @@ def _beginning(subject: Subject, span: LateSpan, book: RuleBook) -> datetime:
     )
     specs = [rule.spec for rule in book.watching(subject)]
     asked = max(
-        one.duration_s + one.clear_duration_s + one.cooldown_s + int(one.params.get("window_s", 0))
+        one.duration_s + one.clear_duration_s + one.cooldown_s + KINDS[one.kind].looks_back_s(one)
         for one in specs
     )
     return (going_on or span.since) - LEAD - timedelta(seconds=asked)
@@ -236,7 +237,7 @@ class _Correction:
         address = self.book.address_of(self.subject)
         assert address is not None  # noqa: S101  (looked up by the caller)
         late = replace(episode.opened, late=True)
-        alert = new_alert(Happening(self.subject, address, late), rule)
+        alert = new_alert(Happening(self.subject, address, late), rule, self.book)
         alert.state, alert.resolved_at = AlertState.RESOLVED, episode.ended
         self.made.append(alert)
         self._step(alert, late, "opened", "")

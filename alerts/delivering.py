@@ -24,6 +24,7 @@ from alerts.engine.spec import Period
 from alerts.models import Channel, Delivery, DeliveryAttempt, DeliveryEvent, DeliveryStatus
 from alerts.notifiers import NOTIFIERS
 from alerts.notifiers.notifier import Message, Outcome
+from alerts.notify import in_use
 from tenants.crypto import Undecipherable
 
 log = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ def deliver_all_due(*, for_seconds: float) -> int:
 def deliver(delivery: Delivery, *, now: datetime) -> bool:
     """Attempt a claimed delivery; False where it was put off or dropped instead."""
     channel = delivery.channel
-    if not channel.enabled or channel.archived_at is not None:
+    if not in_use(Channel.unscoped.filter(pk=channel.pk)).exists():
         _finish(delivery, status=DeliveryStatus.CANCELLED)
         return False
     quiet_until = end_of_quiet_hours(channel, now)
