@@ -233,7 +233,8 @@ def test_it_never_gives_one_delivery_to_two_workers(actor, vehicle, webhook):
     assert delivering.claim(now=now) == []
 
 
-def test_it_sends_mail_as_text_and_html(actor, vehicle, mailbox):
+def test_it_sends_mail_as_text_and_html(actor, vehicle, mailbox, settings):
+    settings.PUBLIC_URL = "https://fleet.example/"
     create_channel(
         actor=actor, name="Mail", kind="email", address="duty@acme.example", is_default=True
     )
@@ -248,7 +249,12 @@ def test_it_sends_mail_as_text_and_html(actor, vehicle, mailbox):
     assert str(Delivery.unscoped.get().key) in message["message-id"]
     text = message.get_body(("plain",)).get_content()
     html = message.get_body(("html",)).get_content()
-    assert "speed_kmh: 140.0" in text and "<b>Van</b>" in text
+    alert = Alert.unscoped.get()
+    since = alert.started_at.astimezone(ZoneInfo("Europe/Berlin"))
+    assert "Speed: 140 km/h" in text and "<b>Van</b>" in text
+    assert f"Since: {since.day} {since:%b %Y, %H:%M:%S} CE" in text
+    assert f"https://fleet.example/alerts/{alert.public_id}\n" in text
+    assert f'href="https://fleet.example/alerts/{alert.public_id}"' in html
     assert "&lt;b&gt;Van&lt;/b&gt;" in html and "<b>Van" not in html
 
 
