@@ -221,7 +221,7 @@ def test_it_previews_a_rate_of_change_and_an_age(client, vehicle):
     (series,) = found["series"]
     assert series["unit"] == "km/h/min" and max(series["v"]) == pytest.approx(30, abs=0.1)
     assert series["thresholds"] == [{"is": "opens", "value": 20}, {"is": "clears", "value": 10}]
-    assert found["episodes"][0]["saw"] == ["Speed, change over 1 min 25 km/h/min"]
+    assert found["episodes"][0]["saw"] == ["Speed, change over 1 min 30 km/h/min"]
     # Now nothing says where it is, while it still says how fast it is.
     rows = VehicleReadingRow.objects.filter(vehicle_id=vehicle.pk).order_by("time")
     rows.filter(time__gt=rows[20].time, time__lt=rows[45].time).update(lat=None, lon=None)
@@ -231,7 +231,7 @@ def test_it_previews_a_rate_of_change_and_an_age(client, vehicle):
     assert found["says"] == "Position > 90 s old" and found["count"] == 1
     (series,) = found["series"]
     assert max(series["v"]) == 240 and min(series["v"]) == 0
-    assert found["episodes"][0]["saw"] == ["Position, age 1 min 40 s"]
+    assert found["episodes"][0]["saw"] == ["Position, age 2 min"]
 
 
 def test_it_says_why_a_rule_about_the_platform_has_no_preview(client, tenant):
