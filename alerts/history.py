@@ -13,7 +13,7 @@ from alerts.engine.clock import from_us, to_us
 from alerts.engine.derived import Age
 from alerts.engine.metrics import ATTRIBUTE
 from alerts.engine.program import Program
-from alerts.engine.state import SubjectState
+from alerts.engine.state import Samples, SubjectState
 from telemetry.records import SCHEMA_VERSION, MeterReading, Reading, VehicleReading
 
 PAGE = 5000
@@ -58,7 +58,7 @@ def pages(
 def state_before(program: Program, kind: str, subject_id: int, since: datetime) -> SubjectState:
     """What the engine has to know of the time before a stretch of history: when the values
     whose age it follows were last heard of."""
-    known = {}
+    known: dict[str, Samples] = {}
     for one in program.followed:
         if isinstance(one.derived, Age):
             heard = last_heard(kind, subject_id, one.derived.of, before=since)

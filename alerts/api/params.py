@@ -9,7 +9,7 @@ import msgspec
 from alerts.kinds import KINDS
 from alerts.kinds.kind import Kind
 
-_NOTHING = (("default", None), ("required", []))
+_NOTHING: tuple[tuple[str, Any], ...] = (("default", None), ("required", []))
 """What says nothing, and is not allowed to be said."""
 IDS = {"type": "array", "items": {"type": "string"}, "maxItems": 200}
 """What the API calls geofences by, in place of our own numbers."""
@@ -22,7 +22,7 @@ def params_schema() -> dict[str, Any]:
 
 def _form_of(kind: Kind) -> dict[str, Any]:
     schema = msgspec.json.schema(kind.params)
-    form = _plain(schema, schema["$defs"])
+    form: dict[str, Any] = _plain(schema, schema["$defs"])
     if "geofences" in form["properties"]:
         form["properties"]["geofences"] = IDS
     return form | {"title": kind.key}

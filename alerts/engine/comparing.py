@@ -33,7 +33,8 @@ def lies_beyond(limit: Limit) -> bool:
     """Whether the clear threshold is on the wrong side of the threshold."""
     if limit.clear is None:
         return False
-    return limit.clear > limit.value if limit.op in (">", ">=") else limit.clear < limit.value
+    opens = float(limit.value)
+    return limit.clear > opens if limit.op in (">", ">=") else limit.clear < opens
 
 
 def _above(place: int, limit: Limit) -> Judge:
