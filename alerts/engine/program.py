@@ -150,14 +150,17 @@ class _Run:
         self.out_of_order = state.out_of_order
         self.transitions: list[Transition] = []
         self._drop_rules_that_left()
+        self._drop_what_is_not_followed()
 
-    def _drop_rules_that_left(self) -> None:
-        """A rule that no longer watches this subject is forgotten, except while it is open:
-        whoever took it away resolves its alerts."""
+    def _drop_what_is_not_followed(self) -> None:
         if self.derived:
             followed = {one.derived.name for one in self.program.followed}
             for name in self.derived.keys() - followed:
                 del self.derived[name]
+
+    def _drop_rules_that_left(self) -> None:
+        """A rule that no longer watches this subject is forgotten, except while it is open:
+        whoever took it away resolves its alerts."""
         if not self.rules:
             return
         watching = {rule.timing.rule_id for rule in self.program.rules}
