@@ -26,6 +26,7 @@ from alerts.announce import announce
 from alerts.engine.clock import from_us
 from alerts.engine.state import Transition, replace
 from alerts.episodes import NEVER, Episode, episodes_of
+from alerts.history import touched_until
 from alerts.kinds import KINDS
 from alerts.late_spans import GoingOn, hand_over
 from alerts.models import Alert, AlertState, AlertTransition, LateSpan
@@ -72,6 +73,7 @@ def _correct(span: LateSpan, book: RuleBook) -> GoingOn | None:
     if program is None or address is None:
         return None
     begins = _beginning(subject, span, book)
+    span.until = touched_until(program, *subject, span.until)
     history = episodes_of(program, subject, since=begins, past=span.until)
     if history is None:
         log.warning("correction_too_long", subject=f"{span.kind}{span.subject_id}")

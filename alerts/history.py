@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from django.db import connection
 
 from alerts.engine.clock import from_us, to_us
-from alerts.engine.derived import Age
+from alerts.engine.derived import Age, RateOfChange
 from alerts.engine.metrics import ATTRIBUTE
 from alerts.engine.program import Program
 from alerts.engine.state import Samples, SubjectState
@@ -77,6 +77,32 @@ def last_heard(kind: str, subject_id: int, name: str, *, before: datetime) -> da
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [subject_id, before, before - FURTHEST, *arguments])
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def touched_until(program: Program, kind: str, subject_id: int, last: datetime) -> datetime:
+    """How far the values that the program follows reach beyond a late reading: to the end of
+    a window, to where the value whose age is followed is heard of again."""
+    until = last
+    for one in program.followed:
+        if isinstance(one.derived, RateOfChange):
+            until = max(until, last + timedelta(seconds=one.derived.window_s))
+        else:
+            heard = _heard_again(kind, subject_id, one.derived.of, after=last)
+            until = max(until, heard or datetime.now(UTC))
+    return until
+
+
+def _heard_again(kind: str, subject_id: int, name: str, *, after: datetime) -> datetime | None:
+    _, key, table = _RECORDS[kind]
+    present, arguments = presence(name)
+    sql = (
+        f"SELECT time FROM {table} WHERE {key} = %s AND time > %s"  # noqa: S608
+        f" AND {present} ORDER BY time LIMIT 1"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [subject_id, after, *arguments])
         row = cursor.fetchone()
     return None if row is None else row[0]
 

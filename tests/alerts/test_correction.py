@@ -195,6 +195,28 @@ def test_it_knows_of_what_was_last_heard_long_before_the_late_readings(actor, ve
     assert alert.values == {"age_s(lat)": pytest.approx(36_000, abs=60)}
 
 
+def test_it_sets_right_what_came_in_order_and_was_judged_without_what_was_late(actor, vehicle):
+    """The newest readings were in order; their rate and their age were not known rightly."""
+    rate = {"metric": "rate_of_change", "of": "soc_pct", "window_s": 60, "op": "<", "value": -8}
+    lost = {"metric": "age_s", "of": "lat", "op": ">", "value": 100}
+    for name, condition in (("Drains", rate), ("Lost", lost)):
+        definition = {"kind": "threshold", "params": {"conditions": [condition]}}
+        create_rule(actor=actor, name=name, definition=definition)
+    start = reading_of(vehicle, ago=2000, rid=1, soc_pct=80.0, lat=52.5, lon=13.4)
+    steep = [reading_of(vehicle, ago=1900 - n, rid=10 + n, soc_pct=70 - n) for n in (0, 40, 50)]
+    calm = reading_of(vehicle, ago=1700, rid=90, soc_pct=20.0, lat=52.6, lon=13.4)
+    heard = [
+        reading_of(vehicle, ago=ago, rid=95, soc_pct=20.0, lat=52.6, lon=13.4)
+        for ago in (1930, 1895)
+    ]
+    take_in(late([start, steep[0], steep[1], steep[2], calm]))
+    assert {name for name, *_ in record()} == {"Drains", "Lost"}
+    take_in(late(heard))
+    settle()
+    ((name, started, *_),) = record()
+    assert (name, started) == ("Drains", from_us(steep[1].time))
+
+
 def half_known(vehicle):
     """An alert that was told of, and the readings that show that it began earlier."""
     now = [reading_of(vehicle, ago=1000 - 5 * n, rid=n, speed_kmh=130.0) for n in range(6, 12)]

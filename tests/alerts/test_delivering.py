@@ -253,7 +253,7 @@ def test_it_sends_mail_as_text_and_html(actor, vehicle, mailbox, settings):
     since = alert.started_at.astimezone(ZoneInfo("Europe/Berlin"))
     assert "Speed: 140 km/h" in text and "<b>Van</b>" in text
     assert f"Since: {since.day} {since:%b %Y, %H:%M:%S} CE" in text
-    assert f"https://fleet.example/alerts/{alert.public_id}\n" in text
+    assert f"https://fleet.example/alerts/{alert.public_id}" in text.splitlines()
     assert f'href="https://fleet.example/alerts/{alert.public_id}"' in html
     assert "&lt;b&gt;Van&lt;/b&gt;" in html and "<b>Van" not in html
 
