@@ -80,5 +80,7 @@ def summary(message: Message) -> tuple[str, list[str]]:
 
 def _local(moment: str, zone: str) -> str:
     """`21 Nov 2026, 10:42:18 CET`."""
+    if not moment:
+        return "–"
     at = datetime.fromisoformat(moment).astimezone(ZoneInfo(zone))
     return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"
