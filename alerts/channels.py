@@ -20,11 +20,16 @@ from tenants import crypto
 from tenants.actors import Actor
 from tenants.audit import record
 from tenants.errors import DomainError
-from tenants.models import Membership, User
+from tenants.models import Membership, Scope, User
 
 PURPOSE = "alerts.channel"
 OVERLAP = timedelta(hours=24)
 """After a rotation both secrets sign, so that the receiver may change over."""
+
+
+OWN_KINDS = ("email", "apprise")
+"""Ways to reach a person, which everybody may add for themselves."""
+MOST_OWN = 10
 
 
 class Sealed(msgspec.Struct):
@@ -62,6 +67,36 @@ def _seal(channel: Channel, sealed: Sealed) -> None:
     channel.sealed = crypto.encrypt(plain, tenant_id=channel.tenant_id, purpose=PURPOSE)
 
 
+def may_change(actor: Actor, channel: Channel) -> bool:
+    """Everybody their own contact; the organisation's, and other people's, who may say whom
+    alerts are told to."""
+    mine = actor.user is not None and channel.user_id == actor.user.pk and not actor.supports
+    return mine or Scope.ALERTS_WRITE in actor.scopes
+
+
+def may_add_own(actor: Actor) -> bool:
+    return actor.user is not None and not actor.supports
+
+
+def require_change(actor: Actor, channel: Channel) -> None:
+    """Raises DomainError `scope_missing`."""
+    if not may_change(actor, channel):
+        actor.require(Scope.ALERTS_WRITE)
+
+
+def _require_addition(actor: Actor, kind: str, user: User | None) -> None:
+    """One's own contacts need nobody's leave; they are for a person to read, and few."""
+    if Scope.ALERTS_WRITE in actor.scopes:
+        return
+    if user is None or user != actor.user or not may_add_own(actor):
+        actor.require(Scope.ALERTS_WRITE)
+    if kind not in OWN_KINDS:
+        raise DomainError("invalid_channel", 422, "A contact is an e-mail or a message.")
+    own = Channel.objects.for_tenant(actor.tenant).filter(user=user, archived_at=None)
+    if own.count() >= MOST_OWN:
+        raise DomainError("too_many_channels", 409, f"You have {MOST_OWN} contacts already.")
+
+
 def _checked(kind: str, address: str, secret: str) -> tuple[str, str]:
     notifier = NOTIFIERS.get(kind)
     if notifier is None:
@@ -92,6 +127,7 @@ def create_channel(
     quiet_hours: Any = (),
 ) -> tuple[Channel, str]:
     """A new channel, and the signing secret to show this once ("" where there is none)."""
+    _require_addition(actor, kind, user)
     shown, secret = _checked(kind, address, "")
     if kind == "webhook":
         secret = new_signing_secret()
@@ -117,6 +153,7 @@ def create_channel(
 def update_channel(*, actor: Actor, channel: Channel, **fields: Any) -> Channel:
     """Change name, enabled, is_default, quiet_hours or address. A changed address, or
     switching on, closes the breaker."""
+    require_change(actor, channel)
     if "quiet_hours" in fields:
         fields["quiet_hours"] = _checked_quiet_hours(fields["quiet_hours"])
     if "address" in fields:
@@ -142,6 +179,7 @@ def update_channel(*, actor: Actor, channel: Channel, **fields: Any) -> Channel:
 @transaction.atomic
 def rotate_secret(*, actor: Actor, channel: Channel) -> str:
     """A new signing secret, shown this once; the old one signs beside it for a day."""
+    require_change(actor, channel)
     channel = Channel.objects.for_tenant(actor.tenant).select_for_update().get(pk=channel.pk)
     before = _unsealed(channel)
     if channel.kind != "webhook" or before is None:
@@ -157,6 +195,7 @@ def rotate_secret(*, actor: Actor, channel: Channel) -> str:
 @transaction.atomic
 def archive_channel(*, actor: Actor, channel: Channel) -> None:
     """Take it away: what is still to be sent there is cancelled."""
+    require_change(actor, channel)
     channel.archived_at = timezone.now()
     channel.save(update_fields=["archived_at"])
     Delivery.unscoped.filter(
@@ -168,6 +207,7 @@ def archive_channel(*, actor: Actor, channel: Channel) -> None:
 @transaction.atomic
 def send_test(*, actor: Actor, channel: Channel) -> Delivery:
     """Queue a test message; what became of it is in the delivery log."""
+    require_change(actor, channel)
     now = timezone.now()
     stamp = now.isoformat().replace("+00:00", "Z")
     delivery = Delivery.objects.create(

@@ -26,6 +26,8 @@ from alerts.announce import announce
 from alerts.engine.clock import from_us
 from alerts.engine.state import Transition, replace
 from alerts.episodes import NEVER, Episode, episodes_of
+from alerts.history import touched_until
+from alerts.kinds import KINDS
 from alerts.late_spans import GoingOn, hand_over
 from alerts.models import Alert, AlertState, AlertTransition, LateSpan
 from alerts.recording import Happening, Recorded, hold_record, new_alert, new_step, plain
@@ -71,6 +73,7 @@ def _correct(span: LateSpan, book: RuleBook) -> GoingOn | None:
     if program is None or address is None:
         return None
     begins = _beginning(subject, span, book)
+    span.until = touched_until(program, *subject, span.until)
     history = episodes_of(program, subject, since=begins, past=span.until)
     if history is None:
         log.warning("correction_too_long", subject=f"{span.kind}{span.subject_id}")
@@ -115,7 +118,7 @@ def _beginning(subject: Subject, span: LateSpan, book: RuleBook) -> datetime:
     )
     specs = [rule.spec for rule in book.watching(subject)]
     asked = max(
-        one.duration_s + one.clear_duration_s + one.cooldown_s + int(one.params.get("window_s", 0))
+        one.duration_s + one.clear_duration_s + one.cooldown_s + KINDS[one.kind].looks_back_s(one)
         for one in specs
     )
     return (going_on or span.since) - LEAD - timedelta(seconds=asked)
@@ -236,7 +239,7 @@ class _Correction:
         address = self.book.address_of(self.subject)
         assert address is not None  # noqa: S101  (looked up by the caller)
         late = replace(episode.opened, late=True)
-        alert = new_alert(Happening(self.subject, address, late), rule)
+        alert = new_alert(Happening(self.subject, address, late), rule, self.book)
         alert.state, alert.resolved_at = AlertState.RESOLVED, episode.ended
         self.made.append(alert)
         self._step(alert, late, "opened", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from alerts.models import Channel
@@ -26,6 +27,11 @@ class References:
             rows = model.objects.for_tenant(self.tenant).values_list("pk", name)
             self._known[model] = {pk: str(value) for pk, value in rows}
         return self._known[model]
+
+    @cached_property
+    def fence_names(self) -> dict[int, str]:
+        """What geofences are called, those removed too."""
+        return dict(Geofence.objects.for_tenant(self.tenant).values_list("pk", "name"))
 
     def outward(self, model: type[Any], ids: list[int]) -> list[str]:
         """Those that are gone are left out."""

@@ -18,12 +18,13 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from alerts.channels import secrets_of
 from alerts.engine.schedule import covers
 from alerts.engine.spec import Period
 from alerts.models import Channel, Delivery, DeliveryAttempt, DeliveryEvent, DeliveryStatus
 from alerts.notifiers import NOTIFIERS
-from alerts.notifiers.notifier import Message, Outcome
+from alerts.notifiers.notifier import Outcome
+from alerts.notify import in_use
+from alerts.telling import message_of
 from tenants.crypto import Undecipherable
 
 log = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ def deliver_all_due(*, for_seconds: float) -> int:
 def deliver(delivery: Delivery, *, now: datetime) -> bool:
     """Attempt a claimed delivery; False where it was put off or dropped instead."""
     channel = delivery.channel
-    if not channel.enabled or channel.archived_at is not None:
+    if not in_use(Channel.unscoped.filter(pk=channel.pk)).exists():
         _finish(delivery, status=DeliveryStatus.CANCELLED)
         return False
     quiet_until = end_of_quiet_hours(channel, now)
@@ -117,21 +118,13 @@ def deliver(delivery: Delivery, *, now: datetime) -> bool:
 
 
 def _attempt(delivery: Delivery) -> Outcome:
-    channel = delivery.channel
     try:
-        message = Message(
-            key=str(delivery.key),
-            address=channel.address,
-            secrets=secrets_of(channel),
-            event=delivery.event,
-            payload=delivery.payload,
-        )
-        return NOTIFIERS[channel.kind].send(message)
+        return NOTIFIERS[delivery.channel.kind].send(message_of(delivery))
     except Undecipherable:
         return Outcome(False, hopeless=True, failure="The channel's secret cannot be decrypted.")
     except Exception as error:
         # A bug in one notifier is a failed attempt with its reason, not a lost delivery.
-        log.exception("notifier_failed", delivery=str(delivery.key), kind=channel.kind)
+        log.exception("notifier_failed", delivery=str(delivery.key), kind=delivery.channel.kind)
         return Outcome(False, failure=f"{type(error).__name__}: {error}"[:300])
 
 

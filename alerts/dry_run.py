@@ -10,14 +10,15 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from alerts.engine import schedule
 from alerts.engine.clock import from_us, to_us
 from alerts.engine.program import Program, advance, compile_program
 from alerts.engine.sensor import Surroundings
 from alerts.engine.spec import RuleSpec, encode_spec
-from alerts.engine.state import SubjectState, Transition
-from alerts.history import pages
+from alerts.engine.state import Transition
+from alerts.history import pages, state_before
 from alerts.kinds import KINDS
-from alerts.kinds.silence import silent_after
+from alerts.kinds.silence import opens_at
 from alerts.models import DryRun
 from alerts.recording import plain
 from alerts.rules import checked_spec
@@ -43,8 +44,7 @@ def start_dry_run(
     from alerts.tasks import dry_run
 
     spec = checked_spec(actor.tenant, definition, as_trial=True)
-    if KINDS[spec.kind].sense is None and spec.kind != "silence":
-        raise DomainError("no_dry_run", 422, "This kind of rule has no history to be tried on.")
+    require_history(spec)
     if not timedelta(0) < until - since <= LONGEST:
         raise DomainError("bad_period", 422, f"Choose a period of up to {LONGEST.days} days.")
     with transaction.atomic():
@@ -57,6 +57,13 @@ def start_dry_run(
         )
         transaction.on_commit(lambda: dry_run.delay(run.pk))
     return run
+
+
+def require_history(spec: RuleSpec) -> None:
+    """Raises DomainError for a kind that leaves nothing behind to be tried on."""
+    why = KINDS[spec.kind].no_history
+    if why:
+        raise DomainError("no_dry_run", 422, why)
 
 
 def run_dry_run(dry_run_id: int) -> None:
@@ -105,8 +112,7 @@ def episodes_of(
     *, tenant: Organisation, spec: RuleSpec, subject_id: int, since: datetime, until: datetime
 ) -> Iterator[dict[str, Any]]:
     """What a run would find of one vehicle or meter, oldest first; nothing is kept of it."""
-    if KINDS[spec.kind].sense is None and spec.kind != "silence":
-        raise DomainError("no_dry_run", 422, "This kind of rule has no history to be tried on.")
+    require_history(spec)
     yield from _episodes(DryRun(tenant=tenant, since=since, until=until), spec, subject_id)
 
 
@@ -116,7 +122,7 @@ def _episodes(run: DryRun, spec: RuleSpec, subject_id: int) -> Iterator[dict[str
         yield from _silences(run, spec, subject_id)
         return
     program = program_of(run.tenant, spec)
-    state, opened = SubjectState(), None
+    state, opened = state_before(program, spec.subject, subject_id, run.since), None
     for page in _pages(run, spec.subject, subject_id):
         state, transitions = advance(program, state, page)
         for transition in transitions:
@@ -160,21 +166,27 @@ def _utc(microseconds: int) -> str:
 
 def _silences(run: DryRun, spec: RuleSpec, subject_id: int) -> Iterator[dict[str, Any]]:
     """Gaps between arrivals, as history has them."""
-    after = silent_after(spec) * 1_000_000
-    heard: int | None = None
+    allows = schedule.gate(spec.schedule, run.tenant.time_zone)
+    heard, over = None, None
     for page in _pages(run, spec.subject, subject_id):
         for reading in page:
-            if heard is not None and reading.received_at - heard > after:
-                yield _silence(heard, after, reading.received_at)
-            heard = max(heard or 0, reading.received_at)
-    if heard is not None and to_us(run.until) - heard > after:
-        yield _silence(heard, after, None)
+            spoke = reading.received_at
+            if heard is not None and spoke > heard:
+                opened = opens_at(spec, heard, spoke, over=over, allows=allows)
+                if opened is not None:
+                    yield _silence(heard, opened, spoke)
+                    over = spoke
+            heard = max(heard or 0, spoke)
+    if heard is not None:
+        opened = opens_at(spec, heard, to_us(run.until), over=over, allows=allows)
+        if opened is not None:
+            yield _silence(heard, opened, None)
 
 
-def _silence(heard: int, after: int, spoke: int | None) -> dict[str, Any]:
+def _silence(heard: int, opened: int, spoke: int | None) -> dict[str, Any]:
     return {
         "started_at": _utc(heard),
-        "opened_at": _utc(heard + after),
+        "opened_at": _utc(opened),
         "resolved_at": None if spoke is None else _utc(spoke),
         "values": {},
     }

@@ -10,7 +10,7 @@ from django.utils import timezone
 from alerts.engine.clock import from_us
 from alerts.engine.program import Program, advance
 from alerts.engine.state import CLEAR, HELD_BACK, SubjectState, Transition
-from alerts.history import pages
+from alerts.history import pages, state_before
 
 MOST_READINGS = 1_000_000
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -45,7 +45,7 @@ def episodes_of(
     kind, subject_id = subject
     opened: dict[int, Transition] = {}
     found: list[Episode] = []
-    state, seen = SubjectState(), 0
+    state, seen = state_before(program, kind, subject_id, since), 0
     ends = timezone.now() + timedelta(days=1)
     for page in pages(kind, subject_id, since=since, until=ends):
         state, transitions = advance(program, state, page)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
+from alerts.engine.clock import shown_seconds
+from alerts.engine.comparing import judge_of
+from alerts.engine.derived import Age, about
 from alerts.engine.metrics import UnknownMetric, extractor, metric
 from alerts.engine.spec import InvalidRule, RuleSpec
-from alerts.forms.fields import shown_seconds
-from alerts.kinds import KINDS
+from alerts.kinds.threshold import Condition, conditions_of
 from alerts.models import Alert, AlertTransition, RuleVersion
+from alerts.saying import condition_in_words
 from telemetry.models import MeterReadingRow, VehicleReadingRow
 from tenants.models import Organisation
 from tenants.templatetags.display import duration, reading
@@ -46,10 +49,13 @@ class Step:
 
 
 def steps_of(
-    alert: Alert, spec: RuleSpec, transitions: Iterable[AlertTransition], organisation: Organisation
+    alert: Alert,
+    spec: RuleSpec,
+    says: str,
+    transitions: Iterable[AlertTransition],
+    organisation: Organisation,
 ) -> list[Step]:
-    """The story in order."""
-    says = KINDS[spec.kind].says(spec)
+    """The story in order; `says` is the condition in words."""
     held = (alert.opened_at - alert.started_at).total_seconds()
     steps = [Step(alert.started_at, _("The condition began to hold: %(says)s.") % {"says": says})]
     if spec.kind == "silence":
@@ -70,7 +76,7 @@ def steps_of(
         steps.append(Step(None, late % {"time": shown_seconds(spec.lateness_s)}))
     if alert.resolved_at is not None:
         steps.append(Step(alert.resolved_at, _("It was over.")))
-    elif spec.clear_duration_s:
+    elif spec.clear_duration_s and spec.kind != "silence":
         ends = _("It resolves by itself once it has been over for %(time)s.")
         steps.append(Step(None, ends % {"time": shown_seconds(spec.clear_duration_s)}))
     return steps
@@ -86,13 +92,13 @@ def samples_of(
     rows = _rows(alert)
     before = list(rows.filter(time__lte=alert.opened_at).order_by("-time")[: SHOWN - AFTERWARDS])
     after = list(rows.filter(time__gt=alert.opened_at).order_by("time")[:AFTERWARDS])
-    conditions = list(spec.params.get("conditions", ()))
+    plain = [one for one in _conditions(spec) if one.derived is None]
     headings = [metric(spec.subject, name).label for name in names]
     return headings, [
         Sample(
             row.time,
             (row.received_at - row.time).total_seconds(),
-            [_shown(spec, name, row, conditions, organisation) for name in names],
+            [_shown(spec, name, row, plain, organisation) for name in names],
             _part(row.time, alert),
         )
         for row in [*reversed(before), *after]
@@ -100,12 +106,16 @@ def samples_of(
 
 
 def metrics_of(spec: RuleSpec) -> list[str]:
-    """Names of what the rule looks at in readings."""
+    """Names of what the rule looks at in readings; of a derived value, what it comes from."""
     if spec.kind == "threshold":
-        return list(dict.fromkeys(c["metric"] for c in spec.params.get("conditions", ())))
+        return list(dict.fromkeys(one.of or one.metric for one in _conditions(spec)))
     if spec.kind == "rate_of_change":
         return [spec.params["metric"]]
     return ["lat", "lon"] if spec.kind == "geofence" else []
+
+
+def _conditions(spec: RuleSpec) -> tuple[Condition, ...]:
+    return conditions_of(spec) if spec.kind == "threshold" else ()
 
 
 def _rows(alert: Alert) -> Any:
@@ -126,7 +136,7 @@ def _shown(
     spec: RuleSpec,
     name: str,
     row: Any,
-    conditions: list[dict[str, Any]],
+    conditions: list[Condition],
     organisation: Organisation,
 ) -> tuple[str, bool | None]:
     if name == "ingest_lag_s":
@@ -136,52 +146,36 @@ def _shown(
     if value is None:
         return "–", None
     text = reading(value, metric(spec.subject, name).unit, organisation)
-    verdicts = [_beyond(value, c) for c in conditions if c["metric"] == name]
+    verdicts = [judge_of(0, c.limit)([value], False) for c in conditions if c.metric == name]
     return text, (any(verdicts) if verdicts else None)
 
 
-def _beyond(value: Any, condition: dict[str, Any]) -> bool:
-    wanted = condition["value"]
-    try:
-        return bool(
-            {
-                ">": lambda: value > wanted,
-                ">=": lambda: value >= wanted,
-                "<": lambda: value < wanted,
-                "<=": lambda: value <= wanted,
-                "==": lambda: value == wanted,
-                "!=": lambda: value != wanted,
-            }[condition["op"]]()
-        )
-    except TypeError:
-        return False
-
-
-def said_by(version: RuleVersion) -> tuple[str, list[tuple[str, str]]]:
+def said_by(version: RuleVersion, called: Mapping[int, str]) -> tuple[str, list[tuple[str, str]]]:
     """Its condition in words and the rest of it; of one that no longer makes sense, why not."""
     try:
         spec = version.spec
-        return KINDS[spec.kind].says(spec), facts_of(spec)
+        return condition_in_words(spec, called), facts_of(spec)
     except (InvalidRule, UnknownMetric, KeyError) as error:
         return _("It cannot be read: %(why)s") % {"why": error}, []
 
 
 def facts_of(spec: RuleSpec) -> list[tuple[str, str]]:
     """What a version of a rule says, beside its condition."""
-    facts = [
-        (_("Must hold for"), shown_seconds(spec.duration_s) if spec.duration_s else _("at once")),
-        (
-            _("Must be over for"),
-            shown_seconds(spec.clear_duration_s) if spec.clear_duration_s else _("at once"),
-        ),
-    ]
+    facts = []
+    if spec.kind != "silence":  # it has its own time, and is over when the vehicle speaks
+        at_once = _("at once")
+        held, over = spec.duration_s, spec.clear_duration_s
+        facts.append((_("Must hold for"), shown_seconds(held) if held else at_once))
+        facts.append((_("Must be over for"), shown_seconds(over) if over else at_once))
     if spec.cooldown_s:
         facts.append((_("Cooldown"), shown_seconds(spec.cooldown_s)))
-    clears = [c for c in spec.params.get("conditions", ()) if c.get("clear") is not None]
-    for condition in clears:
-        about = metric(spec.subject, condition["metric"])
-        label = _("%(metric)s clears at") % {"metric": about.label}
-        facts.append((label, f"{condition['clear']:g} {about.unit}".strip()))
+    for condition in _conditions(spec):
+        if condition.clear is not None:
+            seen = about(spec.subject, condition.name)
+            label = _("%(metric)s clears at") % {"metric": seen.label}
+            is_age = isinstance(condition.derived, Age)
+            shown = f"{condition.clear:g} {seen.unit}".strip()
+            facts.append((label, shown_seconds(condition.clear) if is_age else shown))
     if spec.schedule:
         facts.append((_("Only"), "; ".join(period_text(period) for period in spec.schedule)))
     if spec.digest:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from django.db import connection
 
-from alerts.engine.clock import from_us
+from alerts.engine.clock import from_us, to_us
+from alerts.engine.derived import Age, RateOfChange
+from alerts.engine.metrics import ATTRIBUTE
+from alerts.engine.program import Program
+from alerts.engine.state import Samples, SubjectState
 from telemetry.records import SCHEMA_VERSION, MeterReading, Reading, VehicleReading
 
 PAGE = 5000
+FURTHEST = timedelta(days=31)
+"""How far back it is looked when a value was last heard of."""
 
 _RECORDS: dict[str, tuple[type[Any], str, str]] = {
     "v": (VehicleReading, "vehicle_id", "telemetry_vehicle_reading"),
@@ -47,6 +53,67 @@ def pages(
         if len(page) < PAGE:
             return
         after, after_id = from_us(page[-1].time), page[-1].reading_id
+
+
+def state_before(program: Program, kind: str, subject_id: int, since: datetime) -> SubjectState:
+    """What the engine has to know of the time before a stretch of history: when the values
+    whose age it follows were last heard of."""
+    known: dict[str, Samples] = {}
+    for one in program.followed:
+        if isinstance(one.derived, Age):
+            heard = last_heard(kind, subject_id, one.derived.of, before=since)
+            if heard is not None:
+                known[one.derived.name] = ((to_us(heard), 0.0),)
+    return SubjectState(derived=known)
+
+
+def last_heard(kind: str, subject_id: int, name: str, *, before: datetime) -> datetime | None:
+    """Of the newest reading before then that had the value."""
+    _, key, table = _RECORDS[kind]
+    present, arguments = presence(name)
+    sql = (
+        f"SELECT time FROM {table} WHERE {key} = %s AND time < %s AND time >= %s"  # noqa: S608
+        f" AND {present} ORDER BY time DESC LIMIT 1"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [subject_id, before, before - FURTHEST, *arguments])
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def touched_until(program: Program, kind: str, subject_id: int, last: datetime) -> datetime:
+    """How far the values that the program follows reach beyond a late reading: to the end of
+    a window, to where the value whose age is followed is heard of again."""
+    until = last
+    for one in program.followed:
+        if isinstance(one.derived, RateOfChange):
+            until = max(until, last + timedelta(seconds=one.derived.window_s))
+        else:
+            heard = _heard_again(kind, subject_id, one.derived.of, after=last)
+            until = max(until, heard or datetime.now(UTC))
+    return until
+
+
+def _heard_again(kind: str, subject_id: int, name: str, *, after: datetime) -> datetime | None:
+    _, key, table = _RECORDS[kind]
+    present, arguments = presence(name)
+    sql = (
+        f"SELECT time FROM {table} WHERE {key} = %s AND time > %s"  # noqa: S608
+        f" AND {present} ORDER BY time LIMIT 1"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [subject_id, after, *arguments])
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def presence(name: str) -> tuple[str, list[str]]:
+    """SQL that says whether a row has the value, and its arguments. The name is a field of
+    ours or an attribute."""
+    if not name.startswith(ATTRIBUTE):
+        return f"({name} IS NOT NULL)", []
+    attribute = name.removeprefix(ATTRIBUTE)
+    return "(coalesce(jsonb_typeof(attributes -> %s), 'null') <> 'null')", [attribute]
 
 
 def _reading(record: type[Any], row: tuple[Any, ...], attributes_at: int) -> Any:

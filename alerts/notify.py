@@ -6,11 +6,11 @@ that are not due yet. So nothing has to wake up to escalate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from alerts.engine.spec import Step
@@ -24,20 +24,20 @@ from alerts.models import (
     DeliveryStatus,
 )
 from alerts.rulebook import Watching
+from tenants.models import Membership
 
 
 def deliveries_on_opening(
     opened: Sequence[tuple[Alert, AlertTransition, Watching]], *, now: datetime
 ) -> list[Delivery]:
-    """Queue what the rules' steps name, or the organisation's default channels."""
+    """Queue what the rules' steps name, or what the organisation has for want of them."""
     if not opened:
         return []
     channels = _usable_channels({alert.tenant_id for alert, _, _ in opened})
     deliveries: list[Delivery] = []
     for alert, _step, rule in opened:
         mine = channels.get(alert.tenant_id, {})
-        defaults = tuple(pk for pk, channel in mine.items() if channel.is_default)
-        for number, step in enumerate(rule.spec.steps or (Step(channels=defaults),)):
+        for number, step in enumerate(_steps(rule, mine)):
             if alert.state == AlertState.RESOLVED and step.after_minutes:
                 continue  # over before it was known: nobody is left to escalate to
             due_at = now + timedelta(minutes=step.after_minutes)
@@ -48,6 +48,15 @@ def deliveries_on_opening(
                 if pk in mine
             )
     return Delivery.unscoped.bulk_create(deliveries, batch_size=500, ignore_conflicts=True)
+
+
+def _steps(rule: Watching, usable: Mapping[int, Channel]) -> tuple[Step, ...]:
+    """The rule's; where it names nobody, or none of those whom it names can be told any more,
+    the default channels at once: an alert must not go unheard because somebody left."""
+    named = rule.spec.steps
+    if any(pk in usable for step in named for pk in step.channels):
+        return named
+    return (Step(channels=tuple(pk for pk, one in usable.items() if one.is_default)),)
 
 
 def deliveries_on_resolving(alerts: Sequence[Alert], *, now: datetime) -> list[Delivery]:
@@ -90,11 +99,17 @@ def _later_steps(alerts: Iterable[Alert], now: datetime) -> QuerySet[Delivery]:
     )
 
 
+def in_use(channels: QuerySet[Channel]) -> QuerySet[Channel]:
+    """Without those switched off or removed, and the contacts of people who have left."""
+    members = Membership.unscoped.filter(
+        tenant=OuterRef("tenant"), user=OuterRef("user"), user__is_active=True
+    )
+    return channels.filter(Q(user=None) | Exists(members), enabled=True, archived_at=None)
+
+
 def _usable_channels(tenant_ids: set[int]) -> dict[int, dict[int, Channel]]:
     found: dict[int, dict[int, Channel]] = {}
-    for channel in Channel.unscoped.filter(
-        tenant_id__in=tenant_ids, enabled=True, archived_at=None
-    ):
+    for channel in in_use(Channel.unscoped.filter(tenant_id__in=tenant_ids)):
         found.setdefault(channel.tenant_id, {})[channel.pk] = channel
     return found
 

@@ -16,10 +16,10 @@ from django.db.models import Q
 
 from alerts.engine.clock import from_us, to_us
 from alerts.engine.state import Transition
-from alerts.kinds import KINDS
 from alerts.models import Alert, AlertState, AlertTransition, Delivery
 from alerts.notify import deliveries_on_opening, deliveries_on_resolving
 from alerts.rulebook import Address, RuleBook, Subject, Watching
+from alerts.saying import condition_in_words
 
 RECORD_CLASS = 0x0A1E28
 """First key of the locks by which an evaluation and a correction take turns."""
@@ -181,7 +181,7 @@ class _Recording:
         return None
 
     def _new_alert(self, happening: Happening, rule: Watching) -> Alert:
-        alert = new_alert(happening, rule)
+        alert = new_alert(happening, rule, self.book)
         self.made.append(alert)
         self.alerts.setdefault((rule.rule_id, happening.subject), []).append(alert)
         return alert
@@ -218,8 +218,9 @@ class _Recording:
         return self.recorded
 
 
-def new_alert(happening: Happening, rule: Watching) -> Alert:
+def new_alert(happening: Happening, rule: Watching, book: RuleBook) -> Alert:
     """The alert that a transition opens; not saved."""
+    says = condition_in_words(rule.spec, book.fence_names)
     transition, address = happening.transition, happening.address
     kind, subject_id = happening.subject
     return Alert(
@@ -231,7 +232,7 @@ def new_alert(happening: Happening, rule: Watching) -> Alert:
         subject_reference=address.reference,
         subject_label=address.label,
         fleet_id=address.fleet_id,
-        title=f"{rule.name}: {KINDS[rule.spec.kind].says(rule.spec)}"[:300],
+        title=f"{rule.name}: {says}"[:300],
         severity=rule.spec.severity,
         late=transition.late,
         started_at=from_us(transition.started),

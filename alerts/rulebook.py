@@ -78,9 +78,9 @@ class RuleBook:
         self._programs: dict[tuple[int, str, tuple[int, ...]], Program] = {}
         self._addresses: dict[Subject, Address | None] = {}
         self._load()
-        self._surroundings = Surroundings(
-            dict(Geofence.unscoped.filter(archived_at=None).values_list("pk", "shape"))
-        )
+        fences = list(Geofence.unscoped.filter(archived_at=None).values_list("pk", "shape", "name"))
+        self._surroundings = Surroundings({pk: shape for pk, shape, _ in fences})
+        self.fence_names: dict[int, str] = {pk: name for pk, _, name in fences}
 
     def _load(self) -> None:
         rows = (

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
 
+from alerts.engine.comparing import Limit, is_number
+from alerts.engine.derived import Age, RateOfChange
 from alerts.engine.metrics import ATTRIBUTE, IDLE_CURRENT_A, UnknownMetric, metric
 from alerts.engine.spec import RuleSpec
+from alerts.history import last_heard, presence
+from alerts.kinds.kind import params_of
+from alerts.kinds.rate_of_change import Params as RateParams
+from alerts.kinds.threshold import conditions_of
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS, Kind
 
 BUCKETS: Final = 700
@@ -55,24 +62,29 @@ def series_of(
         return [Series("alarms", "Alarms", "", times, values, [], steps=True)]
     if spec.kind == "rate_of_change":
         return _rate(spec, subject_id, start, end, gap)
-    found = []
-    conditions = spec.params.get("conditions", ())
-    for name in dict.fromkeys(condition["metric"] for condition in conditions):
-        series = _metric_series(spec.subject, subject_id, name, start, end, gap)
+    if spec.kind != "threshold":
+        return []
+    found: list[Series] = []
+    conditions = conditions_of(spec)
+    for name, one in {each.name: each for each in conditions}.items():
+        if isinstance(one.derived, RateOfChange):
+            series = _slope(spec.subject, subject_id, one.derived, start, end)
+        elif isinstance(one.derived, Age):
+            series = _age(spec.subject, subject_id, one.derived, start, end, gap)
+        else:
+            series = _metric_series(spec.subject, subject_id, one.metric, start, end, gap)
         if series is not None:
-            series.thresholds.extend(_thresholds(name, conditions))
+            limits = [each.limit for each in conditions if each.name == name]
+            series.thresholds.extend(mark for limit in limits for mark in _marks(limit))
             found.append(series)
     return found
 
 
-def _thresholds(name: str, conditions: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
-    return [
-        (says, float(condition[key]))
-        for condition in conditions
-        if condition["metric"] == name
-        for key, says in (("value", "opens"), ("clear", "clears"))
-        if isinstance(condition.get(key), int | float) and not isinstance(condition[key], bool)
-    ]
+def _marks(limit: Limit) -> Iterator[tuple[str, float]]:
+    if is_number(limit.value):
+        yield "opens", float(limit.value)
+    if limit.clear is not None:
+        yield "clears", limit.clear
 
 
 def _metric_series(
@@ -185,18 +197,43 @@ def _rate(
     spec: RuleSpec, subject_id: int, start: datetime, end: datetime, gap: timedelta
 ) -> list[Series]:
     """The value itself, and its slope over the rule's window, which is what is judged."""
-    params = spec.params
-    plain = _metric_series(spec.subject, subject_id, params["metric"], start, end, gap)
-    if plain is None:
+    params = params_of(spec, RateParams)
+    plain = _metric_series(spec.subject, subject_id, params.metric, start, end, gap)
+    slope = _slope(spec.subject, subject_id, params.derived, start, end)
+    if plain is None or slope is None:
         return []
-    window = int(params.get("window_s", 300)) * 1000
-    times, values = slopes(plain.times, plain.values, window)
-    thresholds = [("opens", float(params["per_minute"]))]
-    if params.get("clear") is not None:
-        thresholds.append(("clears", float(params["clear"])))
-    unit = f"{plain.unit}/min"
-    slope = Series("slope", f"{plain.label}, change", unit, times, values, thresholds)
+    slope.thresholds.extend(_marks(params.limit))
     return [slope, plain]
+
+
+def _slope(
+    subject: str, subject_id: int, rate: RateOfChange, start: datetime, end: datetime
+) -> Series | None:
+    """Of a window that is full where the chart begins."""
+    window = timedelta(seconds=rate.window_s)
+    plain = _metric_series(subject, subject_id, rate.of, start - window, end, window)
+    if plain is None:
+        return None
+    times, values = slopes(plain.times, plain.values, rate.window_s * 1000)
+    first = bisect_left(times, round(start.timestamp() * 1000))
+    about = rate.about(subject)
+    return Series(rate.name, about.label, about.unit, times[first:], values[first:], [])
+
+
+def _age(
+    subject: str, subject_id: int, age: Age, start: datetime, end: datetime, gap: timedelta
+) -> Series:
+    present, arguments = presence(age.of)
+    heard = last_heard(subject, subject_id, age.of, before=start)
+    expression = (
+        "extract(epoch FROM time - coalesce("
+        f"max(time) FILTER (WHERE {present}) OVER (ORDER BY time, reading_id), %s"
+        "))::double precision"
+    )
+    points = _read(subject, subject_id, expression, [*arguments, heard], start, end)
+    times, values = broken(points, gap)
+    about = age.about(subject)
+    return Series(age.name, about.label, about.unit, times, values, [])
 
 
 def slopes(

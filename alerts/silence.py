@@ -30,7 +30,7 @@ from telemetry.streams import INGRESS
 SWEEP_SIZE = 2000
 
 _HEARD = """
-SELECT w.id, w.rule_id, w.kind, w.subject_id, w.heard_at, greatest(
+SELECT w.id, w.rule_id, w.kind, w.subject_id, w.heard_at, w.due_at, greatest(
   w.heard_at,
   (SELECT received_at FROM telemetry_vehicle_latest l
    WHERE w.kind = 'v' AND l.vehicle_id = w.subject_id),
@@ -76,6 +76,7 @@ class Watched(NamedTuple):
     kind: str
     subject_id: int
     heard_at: datetime
+    due_at: datetime
     heard: datetime
 
     @property
@@ -127,12 +128,14 @@ def _sweep_due(book: RuleBook, now: datetime) -> tuple[int, int]:
         if rule is None or rule not in book.watching(watch.subject):
             gone.append(watch.pk)
             continue
-        after = timedelta(seconds=silent_after(rule.spec))
-        if watch.heard + after > until:
-            spoke.append(_moved(watch, watch.heard + after))
-        elif _may_open(book, rule, watch.heard + after):
-            silent.append(_moved(watch, watch.heard + after, is_open=True))
-            happenings.append(_happening(book, watch, "opened", watch.heard, watch.heard + after))
+        silent_at = watch.heard + timedelta(seconds=silent_after(rule.spec))
+        # Put off by a schedule or a cooldown, it opens when that is over.
+        opens_at = max(silent_at, watch.due_at)
+        if silent_at > until:
+            spoke.append(_moved(watch, silent_at))
+        elif _may_open(book, rule, opens_at):
+            silent.append(_moved(watch, opens_at, is_open=True))
+            happenings.append(_happening(book, watch, "opened", watch.heard, opens_at))
         else:
             # Outside the schedule: asked again in a minute, not at every sweep.
             spoke.append(_moved(watch, until + timedelta(minutes=1)))
@@ -155,8 +158,8 @@ def _sweep_speaking(book: RuleBook) -> int:
     moved, happenings = [], []
     for watch in speaking:
         rule = book.rules.get(watch.rule_id)
-        after = timedelta(seconds=silent_after(rule.spec) if rule else 0)
-        moved.append(_moved(watch, watch.heard + after))
+        quiet_s = max(silent_after(rule.spec), rule.spec.cooldown_s) if rule else 0
+        moved.append(_moved(watch, watch.heard + timedelta(seconds=quiet_s)))
         if rule is not None and book.address_of(watch.subject) is not None:
             happenings.append(_happening(book, watch, "resolved", watch.heard_at, watch.heard))
     _move(moved)

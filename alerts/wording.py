@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from alerts.engine.metrics import UnknownMetric, metric
+from alerts.engine.derived import AGE, RATE, about
+from alerts.engine.metrics import UnknownMetric
 from alerts.models import Alert
 from tenants.models import Organisation
-from tenants.templatetags.display import reading
+from tenants.templatetags.display import duration, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,17 @@ def saw(kind: str, values: dict[str, Any], organisation: Organisation) -> list[S
         if isinstance(value, list):
             shown.append(Saw(_label(kind, name), ", ".join(str(each) for each in value) or "–"))
         else:
-            shown.append(Saw(_label(kind, name), reading(value, _unit(kind, name), organisation)))
+            shown.append(Saw(_label(kind, name), _text(kind, name, value, organisation)))
     return shown
+
+
+def _text(kind: str, name: str, value: Any, organisation: Organisation) -> str:
+    unit = _unit(kind, name)
+    if name.startswith(AGE):
+        return duration(value)
+    if name.startswith(RATE):
+        return f"{value:.3g} {unit}"
+    return reading(value, unit, organisation)
 
 
 def _label(kind: str, name: str) -> str:
@@ -44,7 +54,7 @@ def _label(kind: str, name: str) -> str:
     if name == "lag_s":
         return _("Lag")
     try:
-        return metric(kind, name).label
+        return about(kind, name).label
     except UnknownMetric:
         return name
 
@@ -53,7 +63,7 @@ def _unit(kind: str, name: str) -> str:
     if name == "lag_s":
         return "s"
     try:
-        return metric(kind, name).unit
+        return about(kind, name).unit
     except UnknownMetric:
         return ""
 

@@ -204,6 +204,8 @@ ALERTS_CHECKPOINT_S = env.float("ALERTS_CHECKPOINT_S", 5.0)
 """How often the engine's memory is saved; after a crash this much is read again."""
 ALERTS_IDLE_S = env.float("ALERTS_IDLE_S", 0.1)
 """Pause of an evaluation that found nothing to read."""
+PUBLIC_URL = env.str("PUBLIC_URL", "")
+"""Where people open the console; without it messages have no links."""
 ALERTS_ALLOW_PRIVATE_WEBHOOKS = env.bool("ALERTS_ALLOW_PRIVATE_WEBHOOKS", False)
 """Let webhooks call private addresses and plain HTTP: for tests, and trusted installations."""
 

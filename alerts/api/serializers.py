@@ -7,9 +7,10 @@ from typing import Any, cast
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from alerts.api.params import params_schema
 from alerts.definitions import References, outward
 from alerts.engine.fences import InvalidShape, decode_shape
-from alerts.kinds import CHOICES, KINDS
+from alerts.kinds import CHOICES
 from alerts.models import (
     Alert,
     AlertTransition,
@@ -22,6 +23,7 @@ from alerts.models import (
     RuleVersion,
     Severity,
 )
+from alerts.saying import condition_in_words
 from fleet.geofences import Geofence
 from fleet.models import reference_validator as valid_reference
 from tenants.api.fields import Strict
@@ -51,11 +53,16 @@ class RuleScopeSerializer(Strict, serializers.Serializer[Any]):
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False)
 
 
+@extend_schema_field(params_schema())
+class ParamsField(serializers.DictField):
+    """Checked by the kind that they belong to."""
+
+
 class DefinitionSerializer(Strict, serializers.Serializer[Any]):
     """What a rule says. `params` belong to the kind: docs/rules has a page for each."""
 
     kind = serializers.ChoiceField(choices=CHOICES)
-    params = serializers.DictField()
+    params = ParamsField()
     subject = serializers.ChoiceField(choices=["vehicle", "meter"], required=False)
     severity = serializers.ChoiceField(choices=Severity.choices, required=False)
     duration_s = serializers.IntegerField(min_value=0, required=False)
@@ -70,10 +77,15 @@ class DefinitionSerializer(Strict, serializers.Serializer[Any]):
 
     def to_representation(self, instance: RuleVersion) -> dict[str, Any]:
         """A version's definition, with the customer's ids in place of ours."""
-        context = cast("dict[str, Any]", self.context)
-        if "references" not in context:  # once for a whole list
-            context["references"] = References(context["view"].tenant)
-        return outward(instance.definition, context["references"])
+        return outward(instance.definition, _references(self))
+
+
+def _references(serializer: serializers.BaseSerializer[Any]) -> References:
+    """Once for a whole list."""
+    context = cast("dict[str, Any]", serializer.context)
+    if "references" not in context:
+        context["references"] = References(context["view"].tenant)
+    return cast(References, context["references"])
 
 
 class RuleSerializer(Strict, serializers.ModelSerializer[Rule]):
@@ -100,7 +112,9 @@ class RuleSerializer(Strict, serializers.ModelSerializer[Rule]):
 
     def get_says(self, rule: Rule) -> str:
         version = rule.current
-        return "" if version is None else KINDS[version.kind].says(version.spec)
+        if version is None:
+            return ""
+        return condition_in_words(version.spec, _references(self).fence_names)
 
 
 class VersionSerializer(serializers.ModelSerializer[RuleVersion]):

@@ -103,8 +103,7 @@ def _while_open(
     if moment.time - state.clear_since < timing.clear_duration:
         return state, []
     resolved = _transition("resolved", timing, state.since, moment, state.late)
-    closed = RuleState(closed_at=moment.time, past=state.past, memory=state.memory)
-    return closed, [resolved]
+    return RuleState(closed_at=moment.time, past=state.past), [resolved]
 
 
 def out_of_order(

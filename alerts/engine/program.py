@@ -13,7 +13,7 @@ from typing import Any
 
 from alerts.engine import schedule
 from alerts.engine.machine import Moment, Timing, in_order, out_of_order
-from alerts.engine.sensor import Judge, Recall, Slots, Surroundings
+from alerts.engine.sensor import Followed, Judge, Slots, Surroundings
 from alerts.engine.spec import RuleSpec
 from alerts.engine.state import (
     CLEAR,
@@ -35,9 +35,10 @@ class Compiled:
     """One rule, ready to run."""
 
     timing: Timing
-    judge: Judge | None
-    recall: Recall | None
+    judge: Judge
     carries: bool
+    only_in_order: bool
+    """A window, an age or a crossing cannot be judged out of its order."""
     places: tuple[int, ...]
     metrics: tuple[str, ...]
 
@@ -49,6 +50,8 @@ class Program:
     read: Callable[[Any], Sequence[Any]]
     rules: tuple[Compiled, ...]
     carried: tuple[tuple[int, str], ...]
+    followed: tuple[Followed, ...] = ()
+    """Derived values; mostly none."""
     broken: tuple[tuple[int, str], ...] = ()
     """Rules that could not be compiled, and why."""
     lateness: int = 0
@@ -87,15 +90,19 @@ def compile_program(
         except Exception as error:
             broken.append((rule_id, f"{type(error).__name__}: {error}"))
             continue
+        derived = {one.place for one in slots.followed}
         if sensor.carries:
-            carried.update(zip(places, sensor.metrics, strict=True))
+            named = zip(places, sensor.metrics, strict=True)
+            carried.update((place, name) for place, name in named if place not in derived)
+        only_in_order = sensor.on_edge or not derived.isdisjoint(places)
         compiled.append(
-            Compiled(timing, sensor.judge, sensor.recall, sensor.carries, places, sensor.metrics)
+            Compiled(timing, sensor.judge, sensor.carries, only_in_order, places, sensor.metrics)
         )
     return Program(
         read=slots.reader(),
         rules=tuple(compiled),
         carried=tuple(carried.items()),
+        followed=tuple(slots.followed),
         broken=tuple(broken),
         lateness=min((rule.timing.lateness for rule in compiled), default=0),
     )
@@ -122,6 +129,7 @@ class _Run:
         "arrived",
         "arrived_ids",
         "carried",
+        "derived",
         "mark_id",
         "mark_time",
         "out_of_order",
@@ -138,9 +146,17 @@ class _Run:
         self.arrived_ids = set(state.arrived_ids)
         self.rules = dict(state.rules)
         self.carried = dict(state.carried)
+        self.derived = dict(state.derived)
         self.out_of_order = state.out_of_order
         self.transitions: list[Transition] = []
         self._drop_rules_that_left()
+        self._drop_what_is_not_followed()
+
+    def _drop_what_is_not_followed(self) -> None:
+        if self.derived:
+            followed = {one.derived.name for one in self.program.followed}
+            for name in self.derived.keys() - followed:
+                del self.derived[name]
 
     def _drop_rules_that_left(self) -> None:
         """A rule that no longer watches this subject is forgotten, except while it is open:
@@ -170,11 +186,15 @@ class _Run:
         if is_newest:
             self.mark_time, self.mark_id = time, reading_id
             merged = self._carry(values) if self.program.carried else values
+            if self.program.followed:
+                values, merged = self._derive(values, merged, time)
             self._judge_newest(values, merged, Moment(time, reading_id, arrived))
         else:
             if arrived - time > self.program.lateness:
                 first, last = self.out_of_order or (time, time)
                 self.out_of_order = (min(first, time), max(last, time))
+            if self.program.followed:
+                self._hear_late(values, time)
             self._judge_older(values, Moment(time, reading_id, arrived))
 
     def _carry(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -186,6 +206,29 @@ class _Run:
                 self.carried[name] = merged[place]
         return merged
 
+    def _derive(
+        self, values: Sequence[Any], merged: Sequence[Any], time: int
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """The same with the derived values in their places."""
+        own, known = list(values), list(merged)
+        for one in self.program.followed:
+            name, value = one.derived.name, values[one.source]
+            before = self.derived.get(name, ())
+            known[one.place], kept = one.derived.follow(before, time, value)
+            if kept is not before:
+                self.derived[name] = kept
+            if one.derived.concerns(value):
+                own[one.place] = known[one.place]
+        return own, known
+
+    def _hear_late(self, values: Sequence[Any], time: int) -> None:
+        for one in self.program.followed:
+            name = one.derived.name
+            before = self.derived.get(name, ())
+            kept = one.derived.hear_late(before, time, values[one.source])
+            if kept is not before:
+                self.derived[name] = kept
+
     def _judge_newest(self, values: Sequence[Any], merged: Sequence[Any], moment: Moment) -> None:
         states = self.rules
         for rule in self.program.rules:
@@ -193,9 +236,7 @@ class _Run:
             state = states.get(timing.rule_id)
             is_open = state is not None and (state.phase == OPEN or state.phase == CLEARING)
             try:
-                if rule.judge is None:
-                    holds, state = self._recall(rule, state, values, moment.time, is_open)
-                elif not rule.carries:
+                if not rule.carries:
                     holds = rule.judge(values, is_open)
                 elif all(values[place] is None for place in rule.places):
                     continue
@@ -211,21 +252,10 @@ class _Run:
                 continue
             self._keep(rule, merged, in_order(timing, state, holds, moment))
 
-    def _recall(
-        self, rule: Compiled, state: RuleState | None, values: Any, time: int, is_open: bool
-    ) -> tuple[bool | None, RuleState | None]:
-        assert rule.recall is not None  # noqa: S101  (a sensor has one of the two)
-        before = () if state is None else state.memory
-        holds, memory = rule.recall(values, time, is_open, before)
-        if memory is not before:
-            state = replace(state or RuleState(), memory=memory)
-            self.rules[rule.timing.rule_id] = state
-        return holds, state
-
     def _judge_older(self, values: Sequence[Any], moment: Moment) -> None:
         for rule in self.program.rules:
-            if rule.judge is None or rule.timing.on_edge:
-                continue  # a window, or a crossing, cannot be judged out of its order
+            if rule.only_in_order:
+                continue
             try:
                 holds = rule.judge(values, False)
             except Exception as error:
@@ -279,4 +309,5 @@ class _Run:
             rules=self.rules,
             carried=self.carried,
             out_of_order=self.out_of_order,
+            derived=self.derived,
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from alerts.engine.derived import Derived
 from alerts.engine.metrics import extractor
-from alerts.engine.state import Samples
 
 Values = Sequence[Any]
 """What the program read, one value for each of its metrics; None: the reading has it not."""
@@ -17,21 +17,24 @@ Judge = Callable[[Values, bool], bool | None]
 """(values, is_open) -> does the condition hold? None: this reading cannot tell. An open
 alert is judged by the clear threshold."""
 
-Recall = Callable[[Values, int, bool, Samples], tuple[bool | None, tuple[Any, ...]]]
-"""The same with a memory of its own: (values, time in µs, is_open, memory) -> (.., memory)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """Exactly one of `judge` and `recall` is set."""
-
-    judge: Judge | None = None
-    recall: Recall | None = None
+    judge: Judge
     carries: bool = False
     """Compares several fields: those missing in a reading are taken from earlier ones."""
     on_edge: bool = False
     metrics: tuple[str, ...] = ()
     """What it looked at: recorded with every transition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A derived value, the place it goes to, and the place of what it is derived from."""
+
+    derived: Derived
+    place: int
+    source: int
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Slots:
     subject: str
     names: dict[str, int] = field(default_factory=dict)
     extractors: list[Callable[[Any], Any]] = field(default_factory=list)
+    followed: list[Followed] = field(default_factory=list)
 
     def place_of(self, name: str) -> int:
         """Raises UnknownMetric."""
@@ -49,12 +53,25 @@ class Slots:
             self.names[name] = len(self.names)
         return self.names[name]
 
+    def follow(self, derived: Derived) -> int:
+        """The place of a value that the readings themselves have not. Raises UnknownMetric."""
+        if derived.name not in self.names:
+            source = self.place_of(derived.of)
+            self.extractors.append(_nothing)
+            self.names[derived.name] = len(self.names)
+            self.followed.append(Followed(derived, self.names[derived.name], source))
+        return self.names[derived.name]
+
     def reader(self) -> Callable[[Any], Values]:
         """One function that takes all the values out of a reading."""
         extractors = self.extractors
         if len(extractors) > 1 and all(isinstance(one, attrgetter) for one in extractors):
             return attrgetter(*self.names)
         return lambda reading: [extract(reading) for extract in extractors]
+
+
+def _nothing(reading: Any) -> None:
+    """What a reading itself has of a derived value."""
 
 
 @dataclass(frozen=True, slots=True)

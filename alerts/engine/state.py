@@ -16,7 +16,7 @@ condition true at the first look; it waits for the condition to end before it ma
 
 
 Samples = tuple[tuple[int, float], ...]
-"""(time in µs, value), oldest first: what a rule with a window remembers."""
+"""(time in µs, value), oldest first: what is kept to derive a value from several readings."""
 
 
 class Past(msgspec.Struct, frozen=True, array_like=True):
@@ -42,8 +42,6 @@ class RuleState(msgspec.Struct, frozen=True, array_like=True):
     noted: bool = False
     """The open alert already carries a note that a late reading contradicts it."""
     past: Past | None = None
-    memory: Samples = ()
-    """Of the kinds that look at a window."""
 
 
 class SubjectState(msgspec.Struct, frozen=True, array_like=True):
@@ -63,6 +61,8 @@ class SubjectState(msgspec.Struct, frozen=True, array_like=True):
     out_of_order: tuple[int, int] | None = None
     """First and last time of late readings that were judged out of their order and are not in
     the record as history has them."""
+    derived: dict[str, Samples] = {}
+    """By the name of a derived value, what it is derived from."""
 
 
 Change = Literal["opened", "confirmed", "resolved", "recorded", "annotated", "failed"]

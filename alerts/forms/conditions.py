@@ -7,8 +7,12 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from alerts.engine.clock import shown_seconds
+from alerts.engine.comparing import Limit, lies_beyond
+from alerts.engine.derived import AGE, RATE
 from alerts.engine.metrics import ATTRIBUTE, UnknownMetric, available, metric
 from alerts.forms.fields import SecondsField
+from alerts.kinds.threshold import WINDOW_S
 from alerts.models import Channel
 from telemetry.fields import Kind
 from tenants.models import Organisation
@@ -18,6 +22,13 @@ OPERATORS: Final = [
     ("==", _("equal to")), ("!=", _("other than")),
 ]  # fmt: skip
 ORDERED: Final = (">", ">=", "<", "<=")
+ASPECTS: Final = [
+    ("", _("its value")), (RATE, _("its change a minute")), (AGE, _("its age")),
+]  # fmt: skip
+POSITION: Final = "lat"
+"""A position is chosen as one thing: only its age can be judged."""
+EVERY_READING: Final = ("ingest_lag_s", "charging_without_energy")
+"""Derived from the reading itself: they are as old as it is."""
 _TRUE: Final = {"true", "yes", "1", "on"}
 _FALSE: Final = {"false", "no", "0", "off"}
 METERS: Final = "m:"
@@ -36,7 +47,7 @@ def metric_choices() -> list[Any]:
 
     return [
         ("", "–"),
-        (_("Vehicles"), named("v", "")),
+        (_("Vehicles"), [*named("v", ""), (POSITION, _("Position (its age)"))]),
         (_("Meters"), named("m", METERS)),
         (_("Other"), [("attribute", _("An attribute, by name"))]),
     ]
@@ -47,9 +58,13 @@ class ConditionForm(forms.Form):
 
     metric = forms.ChoiceField(label=_("Value"), choices=metric_choices, required=False)
     attribute = forms.CharField(label=_("Attribute"), max_length=64, required=False)
+    aspect = forms.ChoiceField(label=_("Look at"), choices=ASPECTS, required=False)
+    window = SecondsField(
+        label=_("Over"), least=5, most=86_400, required=False, placeholder=shown_seconds(WINDOW_S)
+    )
     op = forms.ChoiceField(label=_("Is"), choices=OPERATORS, required=False)
     value = forms.CharField(label=_("Threshold"), max_length=256, required=False)
-    clear = forms.FloatField(label=_("Clears at"), required=False)
+    clear = forms.CharField(label=_("Clears at"), max_length=40, required=False)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -59,12 +74,26 @@ class ConditionForm(forms.Form):
         if data.get("value") in (None, ""):
             self.add_error("value", _("Say the threshold."))
             return data
+        self._check_aspect(name, data)
         try:
             self._typed(name, data)
         except ValueError as error:
             self.add_error("value", str(error))
         self._check_clear(data)
         return data
+
+    def _check_aspect(self, name: str, data: dict[str, Any]) -> None:
+        """Not everything changes by so much a minute, or has an age."""
+        aspect = data.get("aspect")
+        kind = Kind.NUMBER if name.startswith(ATTRIBUTE) else self._kind(self._subject, name)
+        if name == POSITION and aspect != AGE:
+            self.add_error("aspect", _("Of a position only its age can be judged."))
+        elif aspect == RATE and kind not in (Kind.NUMBER, Kind.INTEGER):
+            self.add_error("aspect", _("Only a number changes by so much a minute."))
+        elif aspect == AGE and name in EVERY_READING:
+            self.add_error("aspect", _("Every reading has it: it has no age."))
+        elif aspect and data.get("op") not in ORDERED:
+            self.add_error("op", _("Choose above or below."))
 
     @property
     def metric_name(self) -> str:
@@ -75,12 +104,19 @@ class ConditionForm(forms.Form):
             return ATTRIBUTE + name if name else ""
         return str(chosen).removeprefix(METERS)
 
+    @property
+    def _subject(self) -> str:
+        return "m" if str(self.cleaned_data.get("metric", "")).startswith(METERS) else "v"
+
     def _typed(self, name: str, data: dict[str, Any]) -> None:
         """The threshold as a number, as yes or no, or as text, as its metric wants it."""
         text = str(data["value"]).strip()
-        subject = "m" if str(data.get("metric", "")).startswith(METERS) else "v"
-        kind = Kind.TEXT if name.startswith(ATTRIBUTE) else self._kind(subject, name)
-        if kind is Kind.BOOLEAN:
+        kind = Kind.TEXT if name.startswith(ATTRIBUTE) else self._kind(self._subject, name)
+        if data.get("aspect") == AGE:
+            data["typed"] = _seconds(text)
+        elif data.get("aspect") == RATE:
+            data["typed"] = _number(text)
+        elif kind is Kind.BOOLEAN:
             if text.lower() not in _TRUE | _FALSE:
                 raise ValueError(str(_("Write yes or no.")))
             data["typed"] = text.lower() in _TRUE
@@ -96,12 +132,19 @@ class ConditionForm(forms.Form):
             return Kind.NUMBER
 
     def _check_clear(self, data: dict[str, Any]) -> None:
-        clear, value = data.get("clear"), data.get("typed")
-        if clear is None or value is None:
+        text, value = str(data.get("clear") or "").strip(), data.get("typed")
+        data["clear"] = None
+        if not text or value is None:
             return
         if isinstance(value, bool | str) or data.get("op") not in ORDERED:
             self.add_error("clear", _("Only a threshold on a number has one."))
-        elif clear > value if data["op"] in (">", ">=") else clear < value:
+            return
+        try:
+            data["clear"] = _seconds(text) if data.get("aspect") == AGE else _number(text)
+        except ValueError as error:
+            self.add_error("clear", str(error))
+            return
+        if lies_beyond(Limit(data["op"], value, data["clear"])):
             self.add_error("clear", _("It must not lie beyond the threshold."))
 
     def condition(self) -> dict[str, Any] | None:
@@ -110,7 +153,20 @@ class ConditionForm(forms.Form):
             return None
         data = self.cleaned_data
         made = {"metric": name, "op": data["op"], "value": data["typed"]}
+        if data["aspect"]:
+            made |= {"metric": data["aspect"], "of": name}
+        if data["aspect"] == RATE and data["window"] is not None:
+            made["window_s"] = data["window"]
         return made if data["clear"] is None else made | {"clear": data["clear"]}
+
+
+def _seconds(text: str) -> float:
+    """ "10 min", or a number of seconds."""
+    try:
+        seconds = SecondsField().clean(text)
+    except forms.ValidationError as error:
+        raise ValueError(error.messages[0]) from None
+    return float(seconds or 0)
 
 
 def _number(text: str) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.http import QueryDict
 
+from alerts.engine.clock import shown_seconds
+from alerts.engine.derived import AGE
 from alerts.engine.metrics import ATTRIBUTE
 from alerts.forms.conditions import METERS, Conditions, Steps, channel_choices
 from alerts.forms.fields import Periods
@@ -122,23 +124,27 @@ def _conditions(definition: dict[str, Any]) -> list[dict[str, Any]]:
     subject = definition.get("subject", "vehicle")
     filled = []
     for condition in definition.get("params", {}).get("conditions", []):
-        chosen, attribute = _chosen(subject, condition["metric"])
-        value = condition["value"]
-        shown = ("yes" if value else "no") if isinstance(value, bool) else _plain(value)
+        of, clear = condition.get("of"), condition.get("clear")
+        chosen, attribute = _chosen(subject, of or condition["metric"])
+        shown = shown_seconds if condition["metric"] == AGE else _plain
         filled.append(
             {
                 "metric": chosen,
                 "attribute": attribute,
+                "aspect": condition["metric"] if of else "",
+                "window": condition.get("window_s"),
                 "op": condition["op"],
-                "value": shown,
-                "clear": condition.get("clear"),
+                "value": shown(condition["value"]),
+                "clear": None if clear is None else shown(clear),
             }
         )
     return filled
 
 
-def _plain(value: float | str) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _steps(definition: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from alerts.engine.clock import shown_seconds
+
 _UNITS: Final = {
     "": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1,
     "m": 60, "min": 60, "minute": 60, "minutes": 60,
@@ -15,7 +17,7 @@ _UNITS: Final = {
     "d": 86_400, "day": 86_400, "days": 86_400,
 }  # fmt: skip
 _PART: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]*)")
-_LONGEST: Final = 30 * 86_400
+LONGEST: Final = 30 * 86_400
 
 WEEKDAYS: Final = [
     (0, _("Mon")), (1, _("Tue")), (2, _("Wed")), (3, _("Thu")), (4, _("Fri")), (5, _("Sat")),
@@ -26,9 +28,13 @@ WEEKDAYS: Final = [
 class SecondsField(forms.CharField):
     """A time span: "90", "90 s", "5 min", "2 h 30 min". Its value is whole seconds."""
 
-    def __init__(self, *, least: int = 0, **kwargs: Any) -> None:
-        self.least = least
+    def __init__(
+        self, *, least: int = 0, most: int = LONGEST, placeholder: str = "", **kwargs: Any
+    ) -> None:
+        self.least, self.most = least, most
         attrs = {"inputmode": "text", "autocomplete": "off", "spellcheck": "false", "size": "8"}
+        if placeholder:
+            attrs["placeholder"] = placeholder
         kwargs.setdefault("max_length", 40)
         super().__init__(widget=forms.TextInput(attrs=attrs), **kwargs)
 
@@ -40,21 +46,13 @@ class SecondsField(forms.CharField):
         if _PART.sub("", text).strip() or any(unit not in _UNITS for _number, unit in parts):
             raise forms.ValidationError(_("Write a time such as 90 s, 5 min or 2 h."))
         seconds = round(sum(float(number) * _UNITS[unit] for number, unit in parts))
-        if not self.least <= seconds <= _LONGEST:
-            least = shown_seconds(self.least)
-            raise forms.ValidationError(_("From %(least)s to 30 d.") % {"least": least})
+        if not self.least <= seconds <= self.most:
+            bounds = {"least": shown_seconds(self.least), "most": shown_seconds(self.most)}
+            raise forms.ValidationError(_("From %(least)s to %(most)s.") % bounds)
         return seconds
 
     def prepare_value(self, value: Any) -> Any:
         return shown_seconds(value) if isinstance(value, int) else value
-
-
-def shown_seconds(seconds: int) -> str:
-    """The largest unit that divides it: "5 min"."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds and seconds % length == 0:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
 
 
 class MinuteField(forms.CharField):

@@ -43,7 +43,7 @@ class RuleForm(forms.Form):
     )  # fmt: skip
     per_minute = forms.FloatField(label=_("A minute"), required=False)
     rate_clear = forms.FloatField(label=_("Clears at (a minute)"), required=False)
-    window = SecondsField(label=_("Over a window of"), least=5, required=False)
+    window = SecondsField(label=_("Over a window of"), least=5, most=86_400, required=False)
     geofences = forms.MultipleChoiceField(
         label=_("Geofences"), required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -137,9 +137,10 @@ class RuleForm(forms.Form):
             "steps": [step for form in steps if (step := form.step()) is not None],
             "digest": data["digest"],
         }
-        for name in ("duration", "clear_duration", "cooldown", "lateness", "max_gap"):
-            if data[name] is not None:
-                made[f"{name}_s"] = data[name]
+        timing = ["duration", "clear_duration", "cooldown", "lateness", "max_gap"]
+        if data["kind"] == "silence":
+            timing = ["cooldown"]  # it has its own time, and readings do not judge it
+        made |= {f"{name}_s": data[name] for name in timing if data[name] is not None}
         return KINDS[data["kind"]].defaults | made
 
     def _params(self, conditions: Any) -> dict[str, Any]:

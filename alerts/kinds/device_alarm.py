@@ -8,7 +8,7 @@ import msgspec
 
 from alerts.engine.sensor import Sensor, Slots, Surroundings, Values
 from alerts.engine.spec import RuleSpec
-from alerts.kinds.kind import Kind, params_of
+from alerts.kinds.kind import Called, Kind, params_of
 from telemetry.fields import MAX_NAME_LENGTH
 
 
@@ -39,7 +39,7 @@ def sense(spec: RuleSpec, slots: Slots, surroundings: Surroundings) -> Sensor:
     return Sensor(judge=judge, metrics=("alarms",))
 
 
-def says(spec: RuleSpec) -> str:
+def says(spec: RuleSpec, called: Called) -> str:
     alarms = params_of(spec, Params).alarms
     return f"Alarm of the device: {', '.join(alarms)}" if alarms else "Any alarm of the device"
 
@@ -47,6 +47,7 @@ def says(spec: RuleSpec) -> str:
 KIND = Kind(
     key="device_alarm",
     label="Alarm of the device",
+    params=Params,
     check=check,
     says=says,
     sense=sense,

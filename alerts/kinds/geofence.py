@@ -7,14 +7,16 @@ than `margin_m`, so that the jitter of a position at the border raises one alert
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from alerts.engine.clock import shown_seconds
 from alerts.engine.fences import InvalidShape, Shape, compile_shape, decode_shape
 from alerts.engine.sensor import Sensor, Slots, Surroundings, Values
 from alerts.engine.spec import InvalidRule, RuleSpec
-from alerts.kinds.kind import Kind, params_of
+from alerts.kinds.kind import Called, Kind, params_of
 
 GONE = "A geofence of this rule no longer exists."
 """Why a rule was switched off."""
@@ -71,17 +73,25 @@ def sense(spec: RuleSpec, slots: Slots, surroundings: Surroundings) -> Sensor:
     return Sensor(judge=judge, on_edge=params.event != "dwell", metrics=("lat", "lon"))
 
 
-def says(spec: RuleSpec) -> str:
+def says(spec: RuleSpec, called: Called) -> str:
     params = params_of(spec, Params)
-    which = "a geofence" if len(params.geofences) < 2 else "one of its geofences"
+    which = _which([called[fence] for fence in params.geofences if fence in called])
     if params.event == "dwell":
-        return f"In {which} for {spec.duration_s // 60} min"
+        return f"In {which} for {shown_seconds(spec.duration_s)}"
     return f"{'Enters' if params.event == 'enter' else 'Leaves'} {which}"
+
+
+def _which(names: Sequence[str]) -> str:
+    """Two by name; of more, how many."""
+    if len(names) > 3:
+        return f"{names[0]}, {names[1]} or {len(names) - 2} more geofences"
+    return " or ".join(names) if names else "a geofence"
 
 
 KIND = Kind(
     key="geofence",
     label="Geofence",
+    params=Params,
     check=check,
     says=says,
     sense=sense,

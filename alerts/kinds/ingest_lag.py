@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from alerts.engine.spec import RuleSpec
-from alerts.kinds.kind import Kind, params_of
+from alerts.kinds.kind import Called, Kind, params_of
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,8 +30,17 @@ def holds(spec: RuleSpec, lag_s: float, *, is_open: bool) -> bool:
     return lag_s > (clear_s if is_open else params.threshold_s)
 
 
-def says(spec: RuleSpec) -> str:
+def says(spec: RuleSpec, called: Called) -> str:
     return f"Ingest lag > {params_of(spec, Params).threshold_s:g} s"
 
 
-KIND = Kind(key="ingest_lag", label="Ingest lag", check=check, says=says, for_staff=True)
+KIND = Kind(
+    key="ingest_lag",
+    label="Ingest lag",
+    params=Params,
+    check=check,
+    says=says,
+    for_staff=True,
+    no_history="How far the platform is behind is measured as it runs and is kept nowhere,"
+    " so there is no history to try this rule on.",
+)

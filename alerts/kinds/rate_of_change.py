@@ -1,7 +1,7 @@
 """A value that changes too fast: its slope over a window, per minute.
 
-The slope is (newest - oldest) / (their distance) over the samples within the window, and is
-not judged until they span half of it.
+The same as a threshold's condition on `rate_of_change`, for the rule that is about nothing
+else: `alerts.engine.derived` says what the slope is.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from alerts.engine.metrics import UnknownMetric, metric
-from alerts.engine.sensor import Sensor, Slots, Surroundings, Values
+from alerts.engine.comparing import Limit, judge_of, lies_beyond
+from alerts.engine.derived import RateOfChange
+from alerts.engine.metrics import UnknownMetric
+from alerts.engine.sensor import Sensor, Slots, Surroundings
 from alerts.engine.spec import InvalidRule, RuleSpec
-from alerts.engine.state import Samples
-from alerts.kinds.kind import Kind, params_of
-from telemetry.fields import Kind as ValueKind
-
-MAX_SAMPLES = 32
-"""Kept of a window: a denser signal is thinned, its slope over the window stays."""
+from alerts.kinds.kind import Called, Kind, params_of
+from alerts.kinds.threshold import check_rate, says_rate
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,57 +26,42 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_s: Annotated[int, msgspec.Meta(ge=5, le=86_400)] = 300
     clear: float | None = None
 
+    @property
+    def derived(self) -> RateOfChange:
+        return RateOfChange(self.metric, self.window_s)
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(self.op, self.per_minute, self.clear)
+
 
 def check(spec: RuleSpec) -> None:
     params = params_of(spec, Params)
     try:
-        found = metric(spec.subject, params.metric)
+        check_rate(spec.subject, params.metric)
     except UnknownMetric as error:
         raise InvalidRule(str(error)) from error
-    if found.kind not in (ValueKind.NUMBER, ValueKind.INTEGER):
-        raise InvalidRule(f"{found.label} is not a number that has a rate of change.")
-    if params.clear is not None:
-        beyond = params.clear - params.per_minute
-        if beyond > 0 if params.op == ">" else beyond < 0:
-            raise InvalidRule("The clear threshold must not lie beyond the threshold.")
+    if lies_beyond(params.limit):
+        raise InvalidRule("The clear threshold must not lie beyond the threshold.")
 
 
 def sense(spec: RuleSpec, slots: Slots, surroundings: Surroundings) -> Sensor:
     params = params_of(spec, Params)
-    place = slots.place_of(params.metric)
-    window = params.window_s * 1_000_000
-    spacing = window // MAX_SAMPLES
-    rising = params.op == ">"
-    stays = params.per_minute if params.clear is None else params.clear
-
-    def recall(
-        values: Values, time: int, is_open: bool, memory: Samples
-    ) -> tuple[bool | None, Samples]:
-        value = values[place]
-        if value is None or isinstance(value, str | bool):
-            return None, memory
-        samples = [sample for sample in memory if time - sample[0] <= window]
-        if not samples or time - samples[-1][0] >= spacing:
-            memory = (*samples, (time, float(value)))
-        elif len(samples) != len(memory):
-            memory = tuple(samples)
-        oldest = memory[0]
-        if time - oldest[0] < window // 2:
-            return None, memory
-        slope = (float(value) - oldest[1]) / ((time - oldest[0]) / 60_000_000)
-        limit = stays if is_open else params.per_minute
-        return (slope > limit if rising else slope < limit), memory
-
-    return Sensor(recall=recall, metrics=(params.metric,))
+    judge = judge_of(slots.follow(params.derived), params.limit)
+    return Sensor(judge=judge, metrics=(params.metric, params.derived.name))
 
 
-def says(spec: RuleSpec) -> str:
+def says(spec: RuleSpec, called: Called) -> str:
     params = params_of(spec, Params)
-    found = metric(spec.subject, params.metric)
-    return (
-        f"{found.label} changes {params.op} {params.per_minute:g} {found.unit}/min "
-        f"over {params.window_s} s"
-    )
+    return says_rate(spec.subject, params.derived, params.limit)
 
 
-KIND = Kind(key="rate_of_change", label="Rate of change", check=check, says=says, sense=sense)
+KIND = Kind(
+    key="rate_of_change",
+    label="Rate of change",
+    params=Params,
+    check=check,
+    says=says,
+    sense=sense,
+    looks_back_s=lambda spec: params_of(spec, Params).window_s,
+)

@@ -52,7 +52,7 @@ def _is_allowed(secrets: tuple[str, ...]) -> bool:
 
 
 def send(message: Message) -> Outcome:
-    subject, lines = summary(message.payload)
+    subject, lines = summary(message)
     severity = message.payload["data"].get("severity", "low")
     resolved = message.event == "alert.resolved"
     service = Apprise(asset=_ASSET)
@@ -62,7 +62,7 @@ def send(message: Message) -> Outcome:
         return Outcome(False, hopeless=True, request=request, failure="The URL is not usable.")
     # Apprise answers True or False and keeps the reason to itself.
     sent = service.notify(
-        body="\n".join([*lines, f"({message.key})"]),
+        body="\n".join([*lines, *filter(None, [message.link]), f"({message.key})"]),
         title=subject,
         notify_type=NotifyType.SUCCESS
         if resolved

@@ -25,10 +25,15 @@ def check(address: str, secret: str) -> tuple[str, str]:
 
 
 def send(message: Message) -> Outcome:
-    subject, lines = summary(message.payload)
+    subject, lines = summary(message)
     # A header of one line, whatever a vehicle or a rule is called.
     subject = " ".join(subject.split())[:200]
-    context = {"subject": subject, "lines": lines, "payload": message.payload}
+    context = {
+        "subject": subject,
+        "lines": lines,
+        "payload": message.payload,
+        "link": message.link,
+    }
     mail = EmailMultiAlternatives(
         subject,
         render_to_string("alerts/email/alert.txt", context),

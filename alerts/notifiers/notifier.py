@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 
 class InvalidAddress(ValueError):
@@ -21,6 +23,12 @@ class Message:
     """Of the channel, in clear; the first is the current one."""
     event: str
     payload: dict[str, Any]
+    """For machines; what people read is made of it and of the rest."""
+    saw: tuple[str, ...] = ()
+    """What the rule saw: "Speed: 142 km/h"."""
+    zone: str = "UTC"
+    link: str = ""
+    """Where the alert is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +55,32 @@ class Notifier:
     send: Callable[[Message], Outcome]
 
 
-def summary(payload: dict[str, Any]) -> tuple[str, list[str]]:
+def summary(message: Message) -> tuple[str, list[str]]:
     """A subject line and the lines of a message, for people."""
-    if "alerts" in payload["data"]:
-        alerts = payload["data"]["alerts"]
+    payload, data = message.payload, message.payload["data"]
+    if "alerts" in data:
+        alerts = data["alerts"]
         return (
             f"[Outrider] {len(alerts)} alerts of low severity",
-            [f"{a['opened_at']}  {a['subject_name']}: {a['title']}" for a in alerts],
+            [
+                f"{_local(a['opened_at'], message.zone)}  {a['subject_name']}: {a['title']}"
+                for a in alerts
+            ],
         )
-    data = payload["data"]
     said = {"alert.opened": data["severity"].upper(), "alert.resolved": "Resolved"}.get(
         payload["type"], "Test"
     )
     lines = [data["title"], f"About: {data['subject_name']} ({data['subject']})"]
-    lines.append(f"Since: {data['started_at']}")
+    lines.append(f"Since: {_local(data['started_at'], message.zone)}")
     if data.get("resolved_at"):
-        lines.append(f"Until: {data['resolved_at']}")
-    lines += [f"{name}: {value}" for name, value in data["values"].items()]
+        lines.append(f"Until: {_local(data['resolved_at'], message.zone)}")
+    lines += message.saw
     return f"[Outrider] {said}: {data['subject_name']}: {data['title']}", lines
+
+
+def _local(moment: str, zone: str) -> str:
+    """`21 Nov 2026, 10:42:18 CET`."""
+    if not moment:
+        return "–"
+    at = datetime.fromisoformat(moment).astimezone(ZoneInfo(zone))
+    return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"

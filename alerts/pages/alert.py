@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from alerts.engine.spec import RuleSpec
 from alerts.explaining import facts_of, samples_of, steps_of
-from alerts.kinds import KINDS
 from alerts.models import Alert, Delivery, DeliveryAttempt
 from alerts.outlines import outline
 from alerts.pages.ground import drawn, map_settings
 from alerts.pages.inbox import AlertsPage, members_of
 from alerts.samples import series_of, track_of
+from alerts.saying import condition_in_words, fences_called
 from alerts.wording import saw
 from fleet.geofences import Geofence
 from fleet.models import Vehicle
@@ -38,6 +38,8 @@ class AlertPage(AlertsPage):
         steps = list(alert.transitions.select_related("actor").order_by("id")[:500])
         for step in steps:
             step.saw = saw(alert.kind, step.values, self.tenant)  # type: ignore[attr-defined]
+        called = fences_called(self.tenant, [alert.rule_version.definition])
+        says = condition_in_words(spec, called)
         headings, samples = samples_of(alert, spec, self.tenant)
         now = timezone.now()
         return self.show(
@@ -46,9 +48,9 @@ class AlertPage(AlertsPage):
                 "alert": alert,
                 "is_asleep": alert.snoozed_until is not None and alert.snoozed_until > now,
                 "saw": saw(alert.kind, alert.values, self.tenant),
-                "says": KINDS[spec.kind].says(spec),
+                "says": says,
                 "facts": facts_of(spec),
-                "story": steps_of(alert, spec, steps, self.tenant),
+                "story": steps_of(alert, spec, says, steps, self.tenant),
                 "headings": headings,
                 "samples": samples,
                 "transitions": steps,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -24,13 +25,30 @@ from alerts.models import Channel, Delivery, DeliveryAttempt, DeliveryStatus
 from alerts.notifiers.apprise import SERVICES
 from alerts.pages.inbox import AlertsPage
 from tenants.errors import DomainError
-from tenants.models import Scope
+from tenants.models import Membership, Scope, User
 from tenants.pages import refused
 
-WRITE = {"GET": Scope.ALERTS_WRITE, "POST": Scope.ALERTS_WRITE}
+MEMBERS: Final = {"GET": Scope.TELEMETRY_READ, "POST": Scope.TELEMETRY_READ}
+"""Everybody has contacts of their own; whose a channel is decides the rest."""
 
 
-class ChannelList(AlertsPage):
+class ChannelsPage(AlertsPage):
+    scopes = MEMBERS
+
+    @property
+    def own(self) -> User | None:
+        """Who may change no contacts but their own; None: may change all."""
+        return None if Scope.ALERTS_WRITE in self.actor.scopes else self.actor.user
+
+    def channel(self, public_id: UUID, **by: Any) -> Channel:
+        """One that the person may change."""
+        channel = self.find(Channel, "user", public_id=public_id, **by)
+        if not channels.may_change(self.actor, channel):
+            raise PermissionDenied
+        return channel
+
+
+class ChannelList(ChannelsPage):
     """The organisation's first, then each person's."""
 
     template_name = "alerts/channels.html"
@@ -47,6 +65,8 @@ class ChannelList(AlertsPage):
             .annotate(dead=Coalesce(Subquery(counted), 0))
             .order_by("user__email", "name")
         )
+        people = Membership.objects.for_tenant(self.tenant).filter(user__is_active=True)
+        members = set(people.values_list("user_id", flat=True))
         now = timezone.now()
         groups: dict[str, list[Channel]] = {}
         for row in rows:
@@ -55,9 +75,12 @@ class ChannelList(AlertsPage):
                 for each in row.quiet_hours
             ]
             row.breaker = breaker_of(row, now)  # type: ignore[attr-defined]
+            row.may_change = channels.may_change(self.actor, row)  # type: ignore[attr-defined]
+            row.has_left = row.user_id is not None and row.user_id not in members  # type: ignore[attr-defined]
             groups.setdefault(row.user.email if row.user else "", []).append(row)
         ordered = sorted(groups.items())
-        return self.show({"section": "channels", "groups": ordered})
+        may_add = channels.may_add_own(self.actor) or self.own is None
+        return self.show({"section": "channels", "groups": ordered, "may_add": may_add})
 
 
 def breaker_of(channel: Channel, now: datetime) -> str:
@@ -69,15 +92,19 @@ def breaker_of(channel: Channel, now: datetime) -> str:
     return "failing" if channel.failures else "closed"
 
 
-class NewChannel(AlertsPage):
-    scopes = WRITE
+class NewChannel(ChannelsPage):
     template_name = "alerts/channel.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self._page(ChannelForms(self.tenant))
+        return self._page(self._forms())
+
+    def _forms(self, data: QueryDict | None = None) -> ChannelForms:
+        if self.own is not None and not channels.may_add_own(self.actor):
+            raise PermissionDenied
+        return ChannelForms(self.tenant, data, own=self.own)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        forms = ChannelForms(self.tenant, request.POST)
+        forms = self._forms(request.POST)
         if forms.is_valid():
             data = forms.form.cleaned_data
             try:
@@ -103,17 +130,17 @@ class NewChannel(AlertsPage):
         return self.show(_context(forms, None), status=status)
 
 
-class EditChannel(AlertsPage):
-    scopes = WRITE
+class EditChannel(ChannelsPage):
     template_name = "alerts/channel.html"
 
     def get(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
-        channel = self._channel(public_id)
-        return self.show(_context(ChannelForms(self.tenant, channel=channel), channel))
+        channel = self.channel(public_id, archived_at=None)
+        forms = ChannelForms(self.tenant, channel=channel, own=self.own)
+        return self.show(_context(forms, channel))
 
     def post(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
-        channel = self._channel(public_id)
-        forms = ChannelForms(self.tenant, request.POST, channel=channel)
+        channel = self.channel(public_id, archived_at=None)
+        forms = ChannelForms(self.tenant, request.POST, channel=channel, own=self.own)
         if forms.is_valid():
             data = dict(forms.form.cleaned_data)
             if not data["address"]:
@@ -128,9 +155,6 @@ class EditChannel(AlertsPage):
                 self.say(_("%(channel)s was saved.") % {"channel": channel.name})
                 return redirect("alert-channels")
         return self.show(_context(forms, channel), status=422)
-
-    def _channel(self, public_id: UUID) -> Channel:
-        return self.find(Channel, "user", public_id=public_id, archived_at=None)
 
 
 def _context(forms: ChannelForms, channel: Channel | None) -> dict[str, Any]:
@@ -152,11 +176,9 @@ def secret_shown_once(page: AlertsPage, channel: Channel, secret: str) -> HttpRe
     return response
 
 
-class RotateSecret(AlertsPage):
-    scopes = {"POST": Scope.ALERTS_WRITE}
-
+class RotateSecret(ChannelsPage):
     def post(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
-        channel = self.find(Channel, public_id=public_id, archived_at=None)
+        channel = self.channel(public_id, archived_at=None)
         try:
             secret = channels.rotate_secret(actor=self.actor, channel=channel)
         except DomainError as error:
@@ -165,13 +187,11 @@ class RotateSecret(AlertsPage):
         return secret_shown_once(self, channel, secret)
 
 
-class TestChannel(AlertsPage):
+class TestChannel(ChannelsPage):
     """Send a test, then tell what became of it; the part asks again until it is known."""
 
-    scopes = {"POST": Scope.ALERTS_WRITE}
-
     def post(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
-        channel = self.find(Channel, public_id=public_id, archived_at=None)
+        channel = self.channel(public_id, archived_at=None)
         delivery = channels.send_test(actor=self.actor, channel=channel)
         if not self.is_fragment:
             self.say(_("A test is on its way to %(channel)s.") % {"channel": channel.name})
@@ -193,22 +213,18 @@ def answer_of(page: AlertsPage, delivery: Delivery) -> dict[str, Any]:
     return {"delivery": delivery, "attempt": log.order_by("-id").first(), "waits": waits}
 
 
-class ArchiveChannel(AlertsPage):
-    scopes = {"POST": Scope.ALERTS_WRITE}
-
+class ArchiveChannel(ChannelsPage):
     def post(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
-        channel = self.find(Channel, public_id=public_id)
+        channel = self.channel(public_id)
         channels.archive_channel(actor=self.actor, channel=channel)
         address = reverse("channel-restore", args=[channel.public_id])
         self.say(_("%(channel)s was removed.") % {"channel": channel.name}, undo=address)
         return redirect("alert-channels")
 
 
-class RestoreChannel(AlertsPage):
-    scopes = {"POST": Scope.ALERTS_WRITE}
-
+class RestoreChannel(ChannelsPage):
     def post(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
-        channel = self.find(Channel, public_id=public_id)
+        channel = self.channel(public_id)
         undo.restore_channel(actor=self.actor, channel=channel)
         self.say(_("%(channel)s is back.") % {"channel": channel.name})
         return redirect("alert-channels")

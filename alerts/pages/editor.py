@@ -14,17 +14,17 @@ from django.utils.translation import gettext as _
 
 from alerts import rules
 from alerts.definitions import References, inward, outward
-from alerts.dry_run import start_dry_run
+from alerts.dry_run import require_history, start_dry_run
 from alerts.explaining import said_by
 from alerts.forms.conditions import Conditions, Steps, channel_choices
 from alerts.forms.editor import RuleForms
 from alerts.forms.fields import Periods
-from alerts.kinds import KINDS
 from alerts.models import DryRun, Rule
 from alerts.pages.ground import drawn
 from alerts.pages.inbox import AlertsPage
 from alerts.preview import LENGTH, preview
 from alerts.samples import Series
+from alerts.saying import condition_in_words, fences_called
 from alerts.wording import saw
 from fleet.models import Meter, Vehicle
 from tenants.errors import DomainError
@@ -95,8 +95,9 @@ class Editor(AlertsPage):
 
     def _versions(self, rule: Rule) -> list[Any]:
         versions = list(rule.versions.order_by("-number")[:50])
+        called = fences_called(self.tenant, [version.definition for version in versions])
         for version in versions:
-            version.says, version.facts = said_by(version)  # type: ignore[attr-defined]
+            version.says, version.facts = said_by(version, called)  # type: ignore[attr-defined]
         return versions
 
     def _subjects(self) -> dict[str, list[tuple[str, str]]]:
@@ -133,6 +134,7 @@ class Preview(AlertsPage):
         try:
             definition = inward(forms.definition(), References(self.tenant))
             spec = rules.checked_spec(self.tenant, definition)
+            require_history(spec)
             subject = self._subject(spec.subject, request.POST.get("watched", ""))
             now = timezone.now()
             gap = timedelta(seconds=getattr(subject, "silent_after_s", 900))
@@ -145,7 +147,7 @@ class Preview(AlertsPage):
                 "from": _begins(found.series, round((now - LENGTH).timestamp() * 1000)),
                 "to": round(now.timestamp() * 1000),
                 "subject": subject.name,
-                "says": KINDS[spec.kind].says(spec),
+                "says": condition_in_words(spec, fences_called(self.tenant, [definition])),
                 "count": found.count,
                 "episodes": [
                     {

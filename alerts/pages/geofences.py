@@ -22,8 +22,8 @@ from alerts import geofences
 from alerts.dry_run import start_dry_run
 from alerts.engine.fences import decode_shape
 from alerts.geofence_form import GeofenceForm, TrialForm, WatchForm, initial_of
-from alerts.kinds import KINDS
 from alerts.models import DryRun, Rule
+from alerts.saying import condition_in_words, fences_called
 from fleet.geofences import Geofence
 from fleet.models import Vehicle
 from telemetry.views import MAP_FILES
@@ -104,7 +104,8 @@ class EditorPage(MemberPage):
         context: dict[str, Any] = {"form": form, "fence": fence, "start": self._start(fence)}
         if fence is not None:
             using = geofences.rules_by_fence(self.tenant).get(fence.pk, [])
-            context["rules"] = [(rule, _says(rule)) for rule in using]
+            called = fences_called(self.tenant, [_definition(rule) for rule in using])
+            context["rules"] = [(rule, _says(rule, called)) for rule in using]
             context["watch"] = WatchForm()
         return self.show(context, status=status)
 
@@ -260,5 +261,9 @@ class Tried(MemberPage):
         return self.show({"run": run, "vehicles": vehicles, "event": event})
 
 
-def _says(rule: Rule) -> str:
-    return "" if rule.current is None else KINDS[rule.current.kind].says(rule.current.spec)
+def _definition(rule: Rule) -> dict[str, Any]:
+    return {} if rule.current is None else rule.current.definition
+
+
+def _says(rule: Rule, called: dict[int, str]) -> str:
+    return "" if rule.current is None else condition_in_words(rule.current.spec, called)

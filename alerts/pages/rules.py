@@ -17,6 +17,7 @@ from alerts import rules, undo
 from alerts.explaining import said_by
 from alerts.models import Alert, AlertState, Rule
 from alerts.pages.inbox import AlertsPage
+from alerts.saying import fences_called
 from tenants.errors import DomainError
 from tenants.models import Scope
 
@@ -37,9 +38,11 @@ class RuleList(AlertsPage):
             )
             .order_by("name")
         )
+        versions = [row.current for row in rows if row.current is not None]
+        called = fences_called(self.tenant, [version.definition for version in versions])
         for row in rows:
             assert row.current is not None  # noqa: S101  (the filter above)
-            row.says, _facts = said_by(row.current)  # type: ignore[attr-defined]
+            row.says, _facts = said_by(row.current, called)  # type: ignore[attr-defined]
             row.severity = row.current.definition.get("severity", "medium")  # type: ignore[attr-defined]
             row.holds_s = row.current.definition.get("duration_s", 0)  # type: ignore[attr-defined]
         return self.show({"section": "rules", "rules": rows})

@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext
 
-from alerts.forms.fields import shown_seconds
+from alerts.engine.clock import shown_seconds
 from alerts.models import Alert, Severity
 from alerts.selectors import open_count_of
 from alerts.wording import subject_url

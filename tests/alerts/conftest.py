@@ -9,10 +9,11 @@ import pytest
 from django.utils import timezone
 
 from alerts import channels, evaluation
-from alerts.engine.clock import to_us
+from alerts.engine.clock import from_us, to_us
 from alerts.engine.spec import decode_spec, encode_spec
 from alerts.models import Channel, Rule, RuleVersion
 from fleet.models import Fleet, Vehicle
+from telemetry.models import VehicleReadingRow
 from telemetry.records import VehicleReading
 from telemetry.streams import INGRESS, STORED, partition_of, sync_client
 from tenants.actors import Actor
@@ -134,6 +135,19 @@ def reading_of(vehicle, *, ago=0.0, late=0.05, rid=0, **values):
         reading_id=rid,
         protocol="telemetry.v1",
         **values,
+    )
+
+
+def keep(readings):
+    """As the writer stores them."""
+    names = set(readings[0].__struct_fields__) - {"schema"}
+    VehicleReadingRow.objects.bulk_create(
+        VehicleReadingRow(
+            **{name: getattr(reading, name) for name in names - {"time", "received_at"}},
+            time=from_us(reading.time),
+            received_at=from_us(reading.received_at),
+        )
+        for reading in readings
     )
 
 

@@ -7,7 +7,9 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts import evaluation
+from alerts.api.params import params_schema
 from alerts.dry_run import run_dry_run
+from alerts.kinds import KINDS
 from alerts.models import Alert, AlertTransition, Delivery, DryRun, Rule
 from alerts.rules import create_rule
 from fleet.models import Fleet, Meter
@@ -62,6 +64,41 @@ def test_it_creates_a_rule_and_speaks_only_the_customers_ids(call, fleet, vehicl
     assert Rule.unscoped.get().current.definition["scope"]["fleets"] == [fleet.pk]
 
 
+def test_it_takes_conditions_on_derived_values(call):
+    conditions = [
+        {
+            "metric": "rate_of_change",
+            "of": "battery_temp_c",
+            "window_s": 600,
+            "op": ">",
+            "value": 5,
+        },
+        {"metric": "age_s", "of": "lat", "op": ">", "value": 120},
+    ]
+    definition = {"kind": "threshold", "params": {"conditions": conditions, "match": "any"}}
+    made = call("post", "/alert-rules", {"name": "Odd", "definition": definition}, 201)
+    assert made["definition"]["params"]["conditions"] == conditions
+    assert made["says"] == (
+        "Battery temperature changes > 5 °C/min over 10 min or Position > 2 min old"
+    )
+
+
+def test_it_says_geofences_by_name(call):
+    shape = {"type": "circle", "centre": [13.4, 52.5], "radius_m": 100}
+    call("post", "/geofences", {"id": "depot", "name": "Depot North", "shape": shape}, 201)
+    definition = {"kind": "geofence", "params": {"geofences": ["depot"], "event": "enter"}}
+    made = call("post", "/alert-rules", {"name": "In", "definition": definition}, 201)
+    assert made["says"] == "Enters Depot North"
+
+
+def test_it_describes_the_params_of_every_kind(call):
+    kinds = {form["title"]: form for form in params_schema()["anyOf"]}
+    assert kinds.keys() == KINDS.keys()
+    of = kinds["threshold"]["properties"]["conditions"]["items"]["properties"]
+    assert {"metric", "of", "window_s"} <= of.keys()
+    assert kinds["geofence"]["properties"]["geofences"]["items"] == {"type": "string"}
+
+
 def test_it_makes_a_version_of_every_change_and_keeps_the_rest(call):
     made = call("post", "/alert-rules", {"name": "Fast", "definition": SPEEDING}, 201)
     path = f"/alert-rules/{made['id']}"
@@ -84,6 +121,13 @@ def test_it_makes_a_version_of_every_change_and_keeps_the_rest(call):
         {"steps": [{"channels": ["00000000-0000-4000-8000-000000000000"]}]},
         {"kind": "geofence", "params": {"geofences": ["nowhere"], "event": "enter"}},
         {"kind": "geofence", "params": {"geofences": 7, "event": "enter"}},
+        {"params": {"conditions": [{"metric": "age_s", "op": ">", "value": 1}]}},
+        {"params": {"conditions": [{"metric": "age_s", "of": 7, "op": ">", "value": 1}]}},
+        {
+            "params": {
+                "conditions": [{"metric": "rate_of_change", "of": "driver", "op": ">", "value": 1}]
+            }
+        },
         {"kind": "nonsense"},
         {"duration_s": -1},
         {"surprise": 1},

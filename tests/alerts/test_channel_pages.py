@@ -4,6 +4,9 @@ import pytest
 
 from alerts import channels
 from alerts.models import Channel, Delivery, DeliveryStatus
+from tenants.actors import Actor
+from tenants.errors import DomainError
+from tenants.models import Membership, Role, User
 from tests.alerts.pages import get, logged_in, post
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +59,90 @@ def test_it_masks_a_chat_service_and_keeps_it_on_saving(client):
 def test_it_refuses_a_channel_that_reaches_nobody(client, changes):
     response = client.post("/alerts/channels/new", CHANNEL | changes, secure=True)
     assert response.status_code == 422 and not Channel.unscoped.exists()
+
+
+@pytest.fixture
+def viewer(tenant):
+    user = User.objects.create_user("viewer@acme.example", "a long password")
+    Membership.objects.create(tenant=tenant, user=user, role=Role.VIEWER)
+    return user
+
+
+CONTACT = {
+    "kind": "email", "name": "My phone", "address": "me@home.example", "is_default": "on",
+    "period-TOTAL_FORMS": "1", "period-INITIAL_FORMS": "0",
+    "period-0-days": ["0"], "period-0-start": "22:00", "period-0-end": "24:00",
+}  # fmt: skip
+
+
+def test_everybody_has_contacts_and_quiet_hours_of_their_own(tenant, owner, viewer):
+    mine = logged_in(viewer)
+    assert "Add my contact" in get(mine, "/alerts/channels")
+    form = get(mine, "/alerts/channels/new")
+    assert 'name="person"' not in form and 'value="webhook"' not in form
+    someone_else = str(Membership.objects.for_tenant(tenant).get(user=owner).public_id)
+    post(mine, "/alerts/channels/new", **CONTACT, person=someone_else)
+    channel = Channel.unscoped.get()
+    assert (channel.user, channel.is_default) == (viewer, True)
+    assert channel.quiet_hours == [{"days": [0], "start": 1320, "end": 1440}]
+    path = f"/alerts/channels/{channel.public_id}"
+    assert path in get(mine, "/alerts/channels")
+    changed = CONTACT | {"name": "Mail", "enabled": "on", "period-0-start": "20:00"}
+    post(mine, path, **changed)
+    channel.refresh_from_db()
+    assert channel.name == "Mail" and channel.quiet_hours[0]["start"] == 1200
+    post(mine, f"{path}/test")
+    assert Delivery.unscoped.get().channel == channel
+    post(mine, f"{path}/archive")
+    channel.refresh_from_db()
+    assert channel.archived_at is not None
+    post(mine, f"{path}/restore")
+    channel.refresh_from_db()
+    assert channel.archived_at is None
+
+
+def test_nobody_changes_what_is_not_theirs(actor, owner, viewer):
+    mine = logged_in(viewer)
+    for user in (None, owner):
+        channel, _ = channels.create_channel(
+            actor=actor, name=f"Of {user}", kind="webhook", address="https://a.example", user=user
+        )
+        path = f"/alerts/channels/{channel.public_id}"
+        assert path not in get(mine, "/alerts/channels")
+        get(mine, path, status=403)
+        for action in ("", "/test", "/rotate", "/archive", "/restore"):
+            assert mine.post(f"{path}{action}", CONTACT, secure=True).status_code == 403
+        before = channels.secrets_of(channel)
+        channel.refresh_from_db()
+        assert (channel.archived_at, channels.secrets_of(channel)) == (None, before)
+    assert not Delivery.unscoped.exists()
+
+
+def test_a_contact_of_ones_own_is_for_a_person_and_there_are_few(tenant, viewer):
+    mine = logged_in(viewer)
+    hook = CONTACT | {"kind": "webhook", "address": "https://a.example"}
+    assert mine.post("/alerts/channels/new", hook, secure=True).status_code == 422
+    me = Actor.member(tenant, viewer, Role.VIEWER)
+    refused = {"kind": "webhook", "address": "https://a.example", "user": viewer}
+    with pytest.raises(DomainError, match="an e-mail or a message"):
+        channels.create_channel(actor=me, name="Hook", **refused)
+    with pytest.raises(DomainError, match="alerts:write"):
+        channels.create_channel(actor=me, name="All", kind="email", address="a@b.example")
+    for n in range(channels.MOST_OWN):
+        channels.create_channel(
+            actor=me, name=f"Mail {n}", kind="email", address="a@b.example", user=viewer
+        )
+    response = mine.post("/alerts/channels/new", CONTACT, secure=True)
+    assert response.status_code == 422 and b"contacts already" in response.content
+
+
+def test_staff_that_looks_on_adds_nothing(tenant, viewer):
+    looking = Actor.support(tenant, viewer)
+    assert not channels.may_add_own(looking)
+    with pytest.raises(DomainError, match="alerts:write"):
+        channels.create_channel(
+            actor=looking, name="Mine", kind="email", address="a@b.example", user=viewer
+        )
 
 
 def test_it_lists_the_given_up_and_sends_them_again(client, actor, django_assert_max_num_queries):

@@ -17,7 +17,7 @@ from alerts.rules import create_rule
 from fleet.geofences import Geofence
 from telemetry.models import VehicleReadingRow
 from telemetry.streams import STORED
-from tests.alerts.conftest import make_vehicle, reading_of, store
+from tests.alerts.conftest import keep, make_vehicle, reading_of, store
 
 pytestmark = pytest.mark.django_db
 
@@ -27,19 +27,6 @@ _later = itertools.count(1)
 def limit(value, **fields):
     condition = {"metric": "speed_kmh", "op": ">", "value": value, "clear": value - 10}
     return {"kind": "threshold", "params": {"conditions": [condition]}, **fields}
-
-
-def keep(readings):
-    """As the writer stores them."""
-    names = set(readings[0].__struct_fields__) - {"schema"}
-    VehicleReadingRow.objects.bulk_create(
-        VehicleReadingRow(
-            **{name: getattr(reading, name) for name in names - {"time", "received_at"}},
-            time=from_us(reading.time),
-            received_at=from_us(reading.received_at),
-        )
-        for reading in readings
-    )
 
 
 def take_in(readings):
@@ -108,6 +95,8 @@ def rules(actor, tenant):
         {"metric": "speed_kmh", "op": ">", "value": 70},
         {"metric": "soc_pct", "op": "<", "value": 60},
     ]
+    draining = {"metric": "rate_of_change", "of": "soc_pct", "window_s": 30, "op": "<", "value": -8}
+    unheard = {"metric": "age_s", "of": "speed_kmh", "op": ">", "value": 5}
     definitions = {
         "Fast": limit(110),
         "Fast for long": limit(90, duration_s=9, clear_duration_s=6, cooldown_s=30),
@@ -119,6 +108,8 @@ def rules(actor, tenant):
         },
         "Drains": {"kind": "rate_of_change", "params": steep},
         "Both": {"kind": "threshold", "params": {"conditions": both}, "duration_s": 3},
+        "Drains fast": {"kind": "threshold", "params": {"conditions": [draining, both[0]]}},
+        "No speed": {"kind": "threshold", "params": {"conditions": [unheard]}},
         "Alarm": {"kind": "device_alarm", "params": {}, "clear_duration_s": 10},
     }
     return [create_rule(actor=actor, name=n, definition=d) for n, d in definitions.items()]
@@ -129,7 +120,7 @@ def test_it_leaves_the_record_that_readings_in_order_would_have_left(rules, vehi
     drive = a_drive(vehicle, seed)
     take_in(drive)
     in_order = record()
-    assert {name for name, *_ in in_order} >= {"Fast", "Enters", "Both"}
+    assert {name for name, *_ in in_order} >= {"Fast", "Enters", "Both", "No speed"}
     for one in (Alert, Delivery, VehicleReadingRow, SubjectMemory, LateSpan):
         one._base_manager.all().delete()
     evaluation._partitions.clear()
@@ -179,6 +170,51 @@ def test_it_does_not_take_over_what_newer_readings_have_overtaken(actor, vehicle
         from_us(fast[0].time),
     )
     assert not LateSpan.objects.exists()
+
+
+def test_it_knows_of_what_was_last_heard_long_before_the_late_readings(actor, vehicle):
+    """The position was lost ten hours before: history is not read that far back."""
+    lost = {"metric": "age_s", "of": "lat", "op": ">", "value": 3600}
+    create_rule(
+        actor=actor,
+        name="Lost",
+        definition={"kind": "threshold", "params": {"conditions": [lost]}},
+    )
+    parked = reading_of(vehicle, ago=43_000, rid=1, lat=52.5, lon=13.4)
+    drive = [reading_of(vehicle, ago=7000 - 10 * n, rid=2 + n, speed_kmh=50.0) for n in range(20)]
+    found = reading_of(vehicle, ago=6000, rid=90, lat=52.6, lon=13.4)
+    take_in([parked])
+    take_in([found])
+    random.Random(5).shuffle(drive)
+    take_in(late(drive))
+    settle()
+    alert = Alert.unscoped.get()
+    first = min(drive, key=lambda one: one.time)
+    assert (alert.state, alert.late) == ("resolved", True)
+    assert (alert.started_at, alert.resolved_at) == (from_us(first.time), from_us(found.time))
+    assert alert.values == {"age_s(lat)": pytest.approx(36_000, abs=60)}
+
+
+def test_it_sets_right_what_came_in_order_and_was_judged_without_what_was_late(actor, vehicle):
+    """The newest readings were in order; their rate and their age were not known rightly."""
+    rate = {"metric": "rate_of_change", "of": "soc_pct", "window_s": 60, "op": "<", "value": -8}
+    lost = {"metric": "age_s", "of": "lat", "op": ">", "value": 100}
+    for name, condition in (("Drains", rate), ("Lost", lost)):
+        definition = {"kind": "threshold", "params": {"conditions": [condition]}}
+        create_rule(actor=actor, name=name, definition=definition)
+    start = reading_of(vehicle, ago=2000, rid=1, soc_pct=80.0, lat=52.5, lon=13.4)
+    steep = [reading_of(vehicle, ago=1900 - n, rid=10 + n, soc_pct=70 - n) for n in (0, 40, 50)]
+    calm = reading_of(vehicle, ago=1700, rid=90, soc_pct=20.0, lat=52.6, lon=13.4)
+    heard = [
+        reading_of(vehicle, ago=ago, rid=95, soc_pct=20.0, lat=52.6, lon=13.4)
+        for ago in (1930, 1895)
+    ]
+    take_in(late([start, steep[0], steep[1], steep[2], calm]))
+    assert {name for name, *_ in record()} == {"Drains", "Lost"}
+    take_in(late(heard))
+    settle()
+    ((name, started, *_),) = record()
+    assert (name, started) == ("Drains", from_us(steep[1].time))
 
 
 def half_known(vehicle):

@@ -18,6 +18,7 @@ from alerts.notifiers import outbound
 from alerts.notifiers.apprise import SERVICES
 from alerts.rules import create_rule
 from tenants.errors import DomainError
+from tenants.models import Membership, Role, User
 from tests.alerts.conftest import make_vehicle, reading_of, store
 from tests.alerts.receivers import Receiver
 
@@ -232,7 +233,8 @@ def test_it_never_gives_one_delivery_to_two_workers(actor, vehicle, webhook):
     assert delivering.claim(now=now) == []
 
 
-def test_it_sends_mail_as_text_and_html(actor, vehicle, mailbox):
+def test_it_sends_mail_as_text_and_html(actor, vehicle, mailbox, settings):
+    settings.PUBLIC_URL = "https://fleet.example/"
     create_channel(
         actor=actor, name="Mail", kind="email", address="duty@acme.example", is_default=True
     )
@@ -247,7 +249,12 @@ def test_it_sends_mail_as_text_and_html(actor, vehicle, mailbox):
     assert str(Delivery.unscoped.get().key) in message["message-id"]
     text = message.get_body(("plain",)).get_content()
     html = message.get_body(("html",)).get_content()
-    assert "speed_kmh: 140.0" in text and "<b>Van</b>" in text
+    alert = Alert.unscoped.get()
+    since = alert.started_at.astimezone(ZoneInfo("Europe/Berlin"))
+    assert "Speed: 140 km/h" in text and "<b>Van</b>" in text
+    assert f"Since: {since.day} {since:%b %Y, %H:%M:%S} CE" in text
+    assert f"https://fleet.example/alerts/{alert.public_id}" in text.splitlines()
+    assert f'href="https://fleet.example/alerts/{alert.public_id}"' in html
     assert "&lt;b&gt;Van&lt;/b&gt;" in html and "<b>Van" not in html
 
 
@@ -313,6 +320,41 @@ def test_it_does_not_escalate_what_somebody_has_acknowledged(
     make_due()
     deliver()
     assert [path for path, _, _ in receiver.requests] == ["/hook"]
+
+
+def test_it_tells_the_defaults_when_nobody_whom_the_rule_names_is_left(actor, fleet, webhook):
+    boss, _ = create_channel(actor=actor, name="Boss", kind="email", address="boss@acme.example")
+    spare, _ = create_channel(actor=actor, name="Spare", kind="email", address="s@acme.example")
+    speeding(actor, steps=[{"channels": [boss.pk]}, {"channels": [spare.pk], "after_minutes": 5}])
+    told = []
+    for number, goes in enumerate((None, boss, spare)):
+        if goes is not None:
+            channels.archive_channel(actor=actor, channel=goes)
+        alert = raise_alert(make_vehicle(fleet, f"W{number}"))
+        told.append({each.channel for each in Delivery.unscoped.filter(alert=alert)})
+    assert told == [{boss, spare}, {spare}, {webhook}]
+
+
+def test_it_tells_nothing_to_a_person_who_has_left(tenant, actor, vehicle, mailbox):
+    """Neither of new alerts, nor of what was queued before they went."""
+    user = User.objects.create_user("gone@acme.example", "a long password")
+    member = Membership.objects.create(tenant=tenant, user=user, role=Role.VIEWER)
+    channels.create_channel(
+        actor=actor, name="Mail", kind="email", address=user.email, user=user, is_default=True
+    )
+    speeding(actor)
+    raise_alert(vehicle)
+    member.delete()
+    deliver()
+    assert Delivery.unscoped.get().status == "cancelled" and not mailbox.messages
+    calm(vehicle)
+    raise_alert(vehicle, ago=0.5)
+    assert Alert.unscoped.count() == 2 and Delivery.unscoped.count() == 1
+    Membership.objects.create(tenant=tenant, user=user, role=Role.VIEWER)
+    calm(vehicle, ago=0.3)
+    raise_alert(vehicle, ago=0.1)
+    deliver()
+    assert len(mailbox.messages) == 1
 
 
 def test_it_waits_for_the_end_of_quiet_hours_unless_it_is_critical(actor, vehicle, webhook):

@@ -10,6 +10,8 @@ from django.utils import timezone
 from alerts.dry_run import run_dry_run
 from alerts.models import DryRun, Rule
 from alerts.rules import create_rule
+from telemetry.models import VehicleReadingRow
+from tenants.models import Organisation
 from tests.alerts.pages import SPEEDING, get, history, logged_in, post
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +74,16 @@ def test_it_saves_a_rule_and_then_another_version_of_it(client, fleet):
             {"metric": "driver", "op": "==", "value": "Nadia"}]}},
         {"kind": "threshold", "subject": "m", "max_gap_s": 30, "lateness_s": 60, "params": {
             "conditions": [{"metric": "power_kw", "op": "<=", "value": 1}]}},
+        {"kind": "silence", "params": {"after_s": 600}, "cooldown_s": 3600},
+        {"kind": "threshold", "params": {"conditions": [
+            {"metric": "rate_of_change", "of": "battery_temp_c", "op": ">", "value": 2.5,
+             "window_s": 600, "clear": 1},
+            {"metric": "rate_of_change", "of": "attributes.oil", "op": "<", "value": -1},
+            {"metric": "age_s", "of": "lat", "op": ">", "value": 600, "clear": 90},
+            {"metric": "age_s", "of": "driver", "op": ">=", "value": 86400}]}},
+        {"kind": "threshold", "subject": "m", "params": {"match": "any", "conditions": [
+            {"metric": "age_s", "of": "power_kw", "op": ">", "value": 60},
+            {"metric": "ingest_lag_s", "op": ">", "value": 20}]}},
         SPEEDING | {"schedule": [{"days": [0, 1, 4], "start": 480, "end": 1080},
                                  {"days": [6], "start": 0, "end": 1440}],
                     "scope": {"tags": ["cold"]}},
@@ -117,6 +129,20 @@ def submitted(forms):
         ({"condition-0-clear": "95"}, "condition-0-clear", "beyond"),
         ({"condition-0-metric": "charging"}, "condition-0-value", "yes or no"),
         ({"condition-0-metric": ""}, "kind", "at least one condition"),
+        ({"condition-0-metric": "lat"}, "condition-0-aspect", "only its age"),
+        ({"condition-0-aspect": "rate_of_change", "condition-0-metric": "driver"},
+         "condition-0-aspect", "Only a number"),
+        ({"condition-0-aspect": "age_s", "condition-0-metric": "ingest_lag_s"},
+         "condition-0-aspect", "no age"),
+        ({"condition-0-aspect": "age_s", "condition-0-value": "soon"},
+         "condition-0-value", "Write a time"),
+        ({"condition-0-aspect": "age_s", "condition-0-value": "10 min",
+          "condition-0-clear": "1 h"}, "condition-0-clear", "beyond"),
+        ({"condition-0-aspect": "age_s", "condition-0-op": "=="}, "condition-0-op", "above"),
+        ({"condition-0-aspect": "rate_of_change", "condition-0-window": "2 s"},
+         "condition-0-window", "From 5 s"),
+        ({"condition-0-aspect": "speed"}, "condition-0-aspect", "valid choice"),
+        ({"condition-0-clear": "a lot"}, "condition-0-clear", "Write a number"),
         ({"duration": "soon"}, "duration", "Write a time"),
         ({"kind": "silence", "after": "2 s"}, "after", "From 10 s"),
         ({"kind": "silence"}, "after", "needs it"),
@@ -183,6 +209,40 @@ def test_it_previews_every_kind(client, vehicle, changes):
     response = client.post("/alerts/rules/preview", FORM | changes, secure=True)
     assert response.status_code == 200, response.content
     assert len(json.loads(response.content)["series"]) >= 1
+
+
+def test_it_previews_a_rate_of_change_and_an_age(client, vehicle):
+    speeds = [50.0] * 30 + [50.0 + 5 * n for n in range(12)] + [105.0] * 10
+    history(vehicle, until=timezone.now() - timedelta(hours=1), speeds=speeds)
+    rate = {"condition-0-aspect": "rate_of_change", "condition-0-window": "1 min",
+            "condition-0-value": "20", "condition-0-clear": "10"}  # fmt: skip
+    found = json.loads(client.post("/alerts/rules/preview", FORM | rate, secure=True).content)
+    assert found["says"] == "Speed changes > 20 km/h/min over 1 min" and found["count"] == 1
+    (series,) = found["series"]
+    assert series["unit"] == "km/h/min" and max(series["v"]) == pytest.approx(30, abs=0.1)
+    assert series["thresholds"] == [{"is": "opens", "value": 20}, {"is": "clears", "value": 10}]
+    assert found["episodes"][0]["saw"] == ["Speed, change over 1 min 30 km/h/min"]
+    # Now nothing says where it is, while it still says how fast it is.
+    rows = VehicleReadingRow.objects.filter(vehicle_id=vehicle.pk).order_by("time")
+    rows.filter(time__gt=rows[20].time, time__lt=rows[45].time).update(lat=None, lon=None)
+    age = {"condition-0-metric": "lat", "condition-0-aspect": "age_s", "condition-0-value": "90 s",
+           "condition-0-clear": "1 min", "duration": ""}  # fmt: skip
+    found = json.loads(client.post("/alerts/rules/preview", FORM | age, secure=True).content)
+    assert found["says"] == "Position > 90 s old" and found["count"] == 1
+    (series,) = found["series"]
+    assert max(series["v"]) == 240 and min(series["v"]) == 0
+    assert found["episodes"][0]["saw"] == ["Position, age 2 min"]
+
+
+def test_it_says_why_a_rule_about_the_platform_has_no_preview(client, tenant):
+    Organisation.objects.filter(pk=tenant.pk).update(slug="platform")
+    lag = FORM | {"kind": "ingest_lag", "threshold_s": "30 s"}
+    found = json.loads(client.post("/alerts/rules/preview", lag, secure=True).content)
+    assert "no history to try this rule on" in found["said"]
+    assert (
+        "no history to try this rule on"
+        in post(client, "/alerts/rules/try", **lag).content.decode()
+    )
 
 
 def test_it_thins_a_week_and_keeps_its_extremes(client, vehicle):

@@ -1,18 +1,20 @@
 """Silence is found on time, ends when the vehicle speaks, and is not blamed on our own lag."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from alerts import platform, silence
+from alerts.dry_run import episodes_of
+from alerts.engine.spec import decode_spec
 from alerts.models import Alert, SilenceWatch
 from alerts.rulebook import RuleBook
 from alerts.rules import create_rule
 from alerts.starting import ensure_starting_rules
 from fleet.models import Device
-from telemetry.models import DeviceHealth, VehicleLatest
+from telemetry.models import DeviceHealth, VehicleLatest, VehicleReadingRow
 from telemetry.streams import INGRESS
 from tenants.models import Organisation
 from tests.alerts.conftest import make_vehicle
@@ -70,6 +72,99 @@ def test_it_resolves_when_the_vehicle_speaks(rule, vehicle, now):
     assert alert.resolved_at == now + timedelta(seconds=500)
     sweep(now + timedelta(seconds=801))
     assert Alert.unscoped.count() == 2
+
+
+def silent_rule(actor, **fields):
+    definition = {"kind": "silence", "params": {"after_s": 300}, **fields}
+    return create_rule(actor=actor, name="No telemetry", definition=definition)
+
+
+def at(now, seconds):
+    return now + timedelta(seconds=seconds)
+
+
+def test_it_opens_again_only_after_the_cooldown(actor, vehicle, now):
+    silent_rule(actor, cooldown_s=1800)
+    hear(vehicle, now)
+    sweep(at(now, 301))
+    hear(vehicle, at(now, 400))
+    for seconds in (403, 800, 2199):
+        sweep(at(now, seconds))
+    assert Alert.unscoped.get().state == "resolved"
+    sweep(at(now, 2201))
+    second = Alert.unscoped.get(state="open")
+    assert (second.started_at, second.opened_at) == (at(now, 400), at(now, 2200))
+
+
+def test_a_cooldown_does_not_shorten_a_silence(actor, vehicle, now):
+    silent_rule(actor, cooldown_s=1800)
+    hear(vehicle, now)
+    sweep(at(now, 301))
+    hear(vehicle, at(now, 400))
+    sweep(at(now, 403))
+    hear(vehicle, at(now, 2100))
+    sweep(at(now, 2201))
+    sweep(at(now, 2399))
+    assert Alert.unscoped.count() == 1
+    sweep(at(now, 2401))
+    assert Alert.unscoped.get(state="open").opened_at == at(now, 2400)
+
+
+def test_a_silence_outside_the_schedule_opens_with_the_next_period(actor, vehicle):
+    evening = datetime(2026, 7, 1, 20, 0, tzinfo=UTC)  # 22:00 in Berlin
+    silent_rule(actor, schedule=[{"days": list(range(7)), "start": 360, "end": 1200}])
+    hear(vehicle, evening)
+    for minutes in range(6, 600, 30):
+        sweep(evening + timedelta(minutes=minutes))
+    assert evening + timedelta(minutes=576) < datetime(2026, 7, 2, 6, tzinfo=UTC)
+    alert = Alert.unscoped.get()
+    morning = datetime(2026, 7, 2, 4, 0, tzinfo=UTC)  # 06:00 in Berlin
+    assert alert.started_at == evening
+    assert morning <= alert.opened_at <= morning + timedelta(minutes=31)
+
+
+def test_a_silence_that_ends_outside_the_schedule_opens_nothing(actor, vehicle):
+    evening = datetime(2026, 7, 1, 20, 0, tzinfo=UTC)
+    silent_rule(actor, schedule=[{"days": list(range(7)), "start": 360, "end": 1200}])
+    hear(vehicle, evening)
+    sweep(evening + timedelta(minutes=30))
+    hear(vehicle, evening + timedelta(minutes=60))
+    sweep(evening + timedelta(minutes=61))
+    assert not Alert.unscoped.exists()
+
+
+def would_have(tenant, heard, **fields):
+    """[(opened, resolved)] in seconds of a dry run over arrivals at those seconds."""
+    spec = decode_spec({"kind": "silence", "params": {"after_s": 300}, **fields})
+    start = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)  # 08:00 in Berlin
+    VehicleReadingRow.objects.bulk_create(
+        VehicleReadingRow(
+            tenant_id=tenant.pk, vehicle_id=1, time=at(start, seconds), reading_id=1,
+            received_at=at(start, seconds), protocol="telemetry.v1",
+        )
+        for seconds in heard
+    )  # fmt: skip
+    found = episodes_of(
+        tenant=tenant, spec=spec, subject_id=1, since=start, until=at(start, 86_400)
+    )
+    ends = [(each["opened_at"], each["resolved_at"]) for each in found]
+    return [
+        tuple(one and (datetime.fromisoformat(one) - start).total_seconds() for one in pair)
+        for pair in ends
+    ]
+
+
+def test_a_dry_run_of_silence_knows_its_cooldown_and_its_schedule(tenant):
+    heard = [0, 400, 800, 1000, 5000]
+    assert would_have(tenant, heard)[:3] == [(300, 400), (700, 800), (1300, 5000)]
+    VehicleReadingRow.objects.all().delete()
+    # From 800 s on it may open again; the silence of 1000 s lasts beyond 1300 s.
+    assert would_have(tenant, heard, cooldown_s=400)[:2] == [(300, 400), (1300, 5000)]
+    VehicleReadingRow.objects.all().delete()
+    assert would_have(tenant, heard, cooldown_s=2000)[:2] == [(300, 400), (2400, 5000)]
+    VehicleReadingRow.objects.all().delete()
+    from_nine = [{"days": list(range(7)), "start": 540, "end": 1200}]
+    assert would_have(tenant, heard, schedule=from_nine)[0] == (3640, 5000)
 
 
 def test_it_moves_the_due_time_of_a_vehicle_that_spoke_meanwhile(rule, vehicle, now):

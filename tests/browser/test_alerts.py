@@ -169,6 +169,36 @@ def test_a_rule_is_written_with_its_preview_beside_it(evaluating, opens):
     expect(page.get_by_role("link", name="Faster than 75")).to_be_visible()
 
 
+def test_a_condition_looks_at_a_change_or_at_an_age(evaluating, opens):
+    for ago in range(200, 90, -10):
+        speed(evaluating, "V10", 200 - ago, seconds_ago=ago)
+    for ago in range(90, 0, -20):
+        speed(evaluating, "V10", 100, seconds_ago=ago)
+    page = opens("/alerts/rules/new", wait=False)
+    page.locator("#watched").select_option("V10")
+    window = page.locator("[name=condition-0-window]")
+    expect(window).to_be_hidden(timeout=SLOW)
+    page.locator("[name=condition-0-aspect]").select_option("rate_of_change")
+    expect(window).to_be_visible()
+    window.fill("1 min")
+    page.locator("[name=condition-0-value]").fill("40")
+    says = page.locator("#preview-says")
+    expect(says).to_contain_text(
+        "Van 10 would have alerted 1 time: Speed changes > 40 km/h/min over 1 min", timeout=SLOW
+    )
+    expect(page.locator(".rule-chart")).to_contain_text("Speed, change over 1 min")
+    page.locator("[name=condition-0-metric]").select_option("lat")
+    expect(page.locator("[name=condition-0-aspect]")).to_have_value("age_s")
+    expect(window).to_be_hidden()
+    page.locator("[name=condition-0-value]").fill("30 s")
+    expect(says).to_contain_text("would not have alerted: Position > 30 s old", timeout=SLOW)
+    page.get_by_label("Name").fill("Lost")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="Lost").click()
+    expect(page.locator("[name=condition-0-metric]")).to_have_value("lat", timeout=SLOW)
+    expect(page.locator("[name=condition-0-value]")).to_have_value("30 s")
+
+
 def test_a_test_message_arrives_at_the_receiver(evaluating, opens):
     with Receiver() as receiver:
         page = opens("/alerts/channels/new", wait=False)

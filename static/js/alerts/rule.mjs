@@ -10,6 +10,9 @@ const found = document.getElementById("preview-found");
 const watched = document.getElementById("watched");
 const watchedMeter = document.getElementById("watched-meter");
 const METERS = "m:";
+const POSITION = "lat";
+const RATE = "rate_of_change";
+const AGE = "age_s";
 
 startRows(form, changed);
 
@@ -27,6 +30,11 @@ function show() {
     const row = select.closest(".row") ?? form;
     const attribute = row.querySelector("[data-attribute], [name=rate_attribute]")?.closest(".field, [data-attribute]");
     if (attribute) attribute.hidden = select.value !== "attribute";
+    const aspect = row.querySelector("select[name$=aspect]");
+    if (aspect) {
+      if (select.value === POSITION) aspect.value = AGE;
+      row.querySelector("[data-window]").hidden = aspect.value !== RATE;
+    }
   }
   if (watched) {
     watched.hidden = meter;

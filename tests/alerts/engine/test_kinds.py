@@ -222,7 +222,23 @@ def test_it_puts_every_kind_into_words(kind):
         "device_alarm": rule("device_alarm", params={}),
         "ingest_lag": rule("ingest_lag", params={}),
     }
-    assert KINDS[kind].says(samples[kind])
+    assert KINDS[kind].says(samples[kind], {})
+
+
+@pytest.mark.parametrize(
+    ("fences", "event", "says"),
+    [
+        ((1,), "enter", "Enters Depot"),
+        ((1, 2), "leave", "Leaves Depot or Port"),
+        ((1, 2, 3), "dwell", "In Depot or Port or Yard for 90 s"),
+        ((1, 2, 3, 4), "enter", "Enters Depot, Port or 2 more geofences"),
+        ((9,), "enter", "Enters a geofence"),
+    ],
+)
+def test_it_says_which_geofences_by_name(fences, event, says):
+    called = {1: "Depot", 2: "Port", 3: "Yard", 4: "Quay"}
+    params = {"geofences": list(fences), "event": event}
+    assert KINDS["geofence"].says(rule("geofence", params=params, duration_s=90), called) == says
 
 
 def test_it_evaluates_ten_rules_fast_enough_to_run_beside_ingestion():

@@ -25,6 +25,10 @@ ROAD = {"type": "corridor", "line": [[-0.1, 0.0], [0.1, 0.0]], "width_m": 500}
 RATE = {"metric": "soc_pct", "op": "<", "per_minute": -30, "window_s": 10}
 FILLING = {"metric": "soc_pct", "op": ">", "per_minute": 20, "window_s": 6, "clear": 5}
 
+DRAINING = {"metric": "rate_of_change", "of": "soc_pct", "window_s": 10, "op": "<", "value": -30}
+UNHEARD = {"metric": "age_s", "of": "speed_kmh", "op": ">", "value": 3}
+LAGGING = {"metric": "ingest_lag_s", "op": ">=", "value": 2}
+
 RULES = program(
     # Every kind that is judged by readings, with every part of its timing.
     rule(),
@@ -42,12 +46,18 @@ RULES = program(
     rule("geofence", params={"geofences": [7, 9], "event": "dwell"}, duration_s=6),
     rule(params={"conditions": BOTH}, duration_s=3),
     rule(params={"conditions": BOTH, "match": "any"}, clear_duration_s=2, schedule=OFFICE_HOURS),
+    # Derived values, by themselves and together with others.
+    rule(params={"conditions": [DRAINING | {"clear": -10}]}, clear_duration_s=2),
+    rule(params={"conditions": [UNHEARD]}, duration_s=2, cooldown_s=5),
+    rule(params={"conditions": [DRAINING, BOTH[0]]}, lateness_s=3),
+    rule(params={"conditions": [DRAINING, UNHEARD, LAGGING], "match": "any"}, duration_s=3),
+    rule(params={"conditions": [UNHEARD, LAGGING, BOTH[1]]}),
     geofences={7: FENCE, 8: SQUARE, 9: ROAD},
 )
 
 
 def test_it_holds_every_kind_that_is_judged_by_readings_against_these():
-    assert not RULES.broken and len(RULES.rules) == 15
+    assert not RULES.broken and len(RULES.rules) == 20
     judged = {key for key, kind in KINDS.items() if kind.sense is not None}
     assert judged == {"threshold", "device_alarm", "rate_of_change", "geofence"}
 
@@ -102,7 +112,8 @@ def run(batches):
 def test_it_gives_the_same_alerts_however_the_readings_are_split_into_batches(readings, cuts):
     edges = sorted({0, len(readings), *(cut for cut in cuts if cut < len(readings))})
     batches = [readings[a:b] for a, b in pairwise(edges)]
-    assert run(batches)[1] == run([readings])[1]
+    (state, found), (once_state, once) = run(batches), run([readings])
+    assert found == once and state.derived == once_state.derived
 
 
 @settings(max_examples=300, deadline=None)
@@ -117,7 +128,7 @@ def test_it_gives_the_same_alerts_in_any_order_of_redelivery(readings, data):
     once_state, once = run([readings])
     state, found = run(batches)
     assert found == once
-    assert state.rules == once_state.rules
+    assert (state.rules, state.derived) == (once_state.rules, once_state.derived)
 
 
 def test_the_signals_open_every_one_of_the_rules():
