@@ -29,6 +29,7 @@ READ = [
     ("device-light", {"device_id": "D1"}),
     ("quality", {}),
     ("start", {}),
+    ("handover", {}),
     ("palette", {}),
     ("profile", {}),
 ]
