@@ -19,7 +19,7 @@ def press_until(page, key, target, **told):
     for _ in range(40):
         page.keyboard.press(key)
         try:
-            expect(target).to_be_visible(timeout=1000)
+            expect(target).to_be_visible(timeout=3000)
         except AssertionError:
             continue
         return
@@ -37,7 +37,9 @@ def test_a_wall_shows_the_time_the_age_the_counts_and_what_is_open(alerted, open
     expect(wall.locator("[data-status='']")).to_have_text(re.compile(r"^12\s*Vehicles$"))
     expect(wall.locator("[data-status=moving]")).to_have_text(re.compile(r"^[1-9]\d*\s*Moving$"))
     expect(wall.locator("h2")).to_have_text(re.compile(r"^\d+ open alerts$"), timeout=SLOW)
-    expect(wall.locator("li", has_text="Battery at 71 °C")).to_contain_text("Critical · 7 min")
+    expect(wall.locator("li", has_text="Battery at 71 °C")).to_contain_text(
+        re.compile("Critical · [78] min")
+    )
     first = wall.locator(".wall__list li").first
     expect(first).to_have_attribute("data-severity", "critical")
     # Nothing to press, nothing small.

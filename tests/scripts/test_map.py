@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def covers(rings: list[Ring], lon: float, lat: float) -> bool:
     """Within an odd number of outlines."""
     inside = False
     for ring in rings:
-        for (x1, y1), (x2, y2) in zip(ring, ring[1:], strict=False):
+        for (x1, y1), (x2, y2) in pairwise(ring):
             if (y1 > lat) != (y2 > lat) and lon < x1 + (lat - y1) / (y2 - y1) * (x2 - x1):
                 inside = not inside
     return inside
@@ -66,7 +67,7 @@ def test_nothing_is_drawn_right_across_the_world(built: Path, detail: str) -> No
         leaps = [
             (before, after)
             for line in outlines(built, name)
-            for before, after in zip(line, line[1:], strict=False)
+            for before, after in pairwise(line)
             # At the pole itself, far below what a map of this kind shows, it has to.
             if abs(before[0] - after[0]) > 90 and abs(before[1]) < 89
         ]

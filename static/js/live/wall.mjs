@@ -35,6 +35,7 @@ export class Wall {
     this.view.set({ wall: "1" }, true);
     // Refused where nobody has touched the page yet: it then fills the window.
     await this.frame.requestFullscreen?.().catch(() => {});
+    if (!this.on && document.fullscreenElement) document.exitFullscreen();
   }
 
   leave() {
