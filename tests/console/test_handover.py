@@ -53,13 +53,15 @@ def alert(company: Company, title: str, *, opened: datetime, **fields: Any) -> A
         company.tenant, "Speed", SPEEDING
     )
     version = RuleVersion.objects.for_tenant(company.tenant).get(rule=rule)
-    known: dict[str, Any] = {
-        "tenant": company.tenant, "rule": rule, "rule_version": version, "kind": "v",
-        "subject_id": uuid4().int % 10**9, "subject_reference": "V1",
-        "subject_label": company.vehicle.name, "fleet": company.fleet, "title": title,
-        "severity": "high", "started_at": opened, "opened_at": opened,
-    }  # fmt: skip
-    made = Alert.objects.create(**known | fields)
+    made = Alert(
+        tenant=company.tenant, rule=rule, rule_version=version, kind="v",
+        subject_id=uuid4().int % 10**9, subject_reference="V1",
+        subject_label=company.vehicle.name, fleet=company.fleet, title=title, severity="high",
+        started_at=opened, opened_at=opened,
+    )  # fmt: skip
+    for name, value in fields.items():
+        setattr(made, name, value)
+    made.save()
     Alert.objects.for_tenant(company.tenant).filter(pk=made.pk).update(created_at=opened)
     return made
 
