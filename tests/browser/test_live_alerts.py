@@ -109,7 +109,7 @@ PACES = """wanted => {
 
 def test_the_way_of_the_last_hour_is_coloured_by_speed(site, opens):
     for step, speed in enumerate((20, 20, 20, 45, 45, 45, 75, 75, 75, 110, 110)):
-        place = {"lat": RABAT["lat"] + 0.02, "lon": RABAT["lon"] + step * 0.004}
+        place = {"lat": RABAT["lat"] + 0.02, "lon": RABAT["lon"] + step * 0.002}
         site.say(
             {"vehicle_id": "V12", **place, "speed_kmh": float(speed)},
             seconds_ago=700 - 60 * step,
