@@ -1,8 +1,9 @@
 from django.urls import path
 
-from alerts.pages import alert, channels, deliveries, editor, inbox, rules
+from alerts.pages import alert, channels, deliveries, editor, handover, inbox, rules
 
 urlpatterns = [
+    path("handover", handover.HandoverPage.as_view(), name="handover"),
     path("alerts", inbox.Inbox.as_view(), name="alerts"),
     path("alerts/act", inbox.Act.as_view(), name="alerts-act"),
     path("alerts/undo/<str:key>", inbox.Undo.as_view(), name="alerts-undo"),

@@ -5,6 +5,8 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { geoArea, geoEquirectangular } from "d3-geo";
+import { geoProject } from "d3-geo-projection";
 import { feature, mesh } from "topojson-client";
 
 const require = createRequire(import.meta.url);
@@ -22,16 +24,34 @@ function write(name, value, digits) {
   console.log(`${path}: ${(statSync(path).size / 1024).toFixed(0)} KiB`);
 }
 
+// world-atlas has its land on the sphere, where the Chukchi peninsula, Fiji and the Antarctic
+// are whole. On a flat map an outline that runs on beyond 180° would be closed all the way round
+// the world, and fill bands of sea: it is cut there. Degrees in, degrees out.
+const plane = geoEquirectangular().scale(180 / Math.PI).translate([0, 0]).precision(0).reflectY(true);
+const flat = (shape) => geoProject(shape, plane);
+
+// On the sphere the way round says which side is land. A few atolls go the wrong way: theirs
+// would be all the rest of the world.
+function rightWayRound(land) {
+  for (const { geometry } of land.features) {
+    for (const polygon of geometry.coordinates) {
+      const inside = { type: "Polygon", coordinates: [polygon[0]] };
+      if (geoArea(inside) > 2 * Math.PI) for (const ring of polygon) ring.reverse();
+    }
+  }
+  return land;
+}
+
 function geometry(resolution) {
   const path = require.resolve(`world-atlas/countries-${resolution}.json`);
   const topology = JSON.parse(readFileSync(path, "utf8"));
   return {
-    land: feature(topology, topology.objects.land),
-    borders: {
+    land: flat(rightWayRound(feature(topology, topology.objects.land))),
+    borders: flat({
       type: "Feature",
       properties: {},
       geometry: mesh(topology, topology.objects.countries, (a, b) => a !== b),
-    },
+    }),
   };
 }
 

@@ -27,11 +27,13 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 OWNER = "owner@atlas.example"
 WARM_UP_S = 60
 """Seconds the fleet drives before the first picture, so that there is something to see."""
-SLOW = {"live", "vehicle", "alert", "geofence", "rule"}
+SLOW = {"live", "wall", "vehicle", "alert", "geofence", "rule"}
 """Pages whose maps and charts take a moment."""
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 PAGES = {
     "live": "/",
+    "wall": "/?wall=1",
+    "handover": "/handover?since=24h",
     "alerts": "/alerts",
     "alert": "/alerts?state=all",
     "rules": "/alerts/rules",

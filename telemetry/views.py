@@ -11,6 +11,7 @@ from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
@@ -96,10 +97,11 @@ def _start(actor: Actor) -> dict[str, Any]:
             "light": settings.MAP_STYLE_URL,
             "dark": settings.MAP_STYLE_DARK_URL,
             "worker": static("npm/maplibre-gl-worker.mjs"),
+            "css": static("npm/maplibre-gl.css"),
             "files": {name: static(f"map/{name}.json") for name in MAP_FILES},
         },
         "fields": {
-            field.name: {"label": field.label, "unit": field.unit, "kind": field.kind}
+            field.name: {"label": _(field.label), "unit": field.unit, "kind": field.kind}
             for field in (*VEHICLE_FIELDS.values(), *METER_FIELDS.values())
         },
     }

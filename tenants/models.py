@@ -59,6 +59,10 @@ class User(AbstractUser):
     language = models.CharField(max_length=16, blank=True, default="")
     theme = models.CharField(max_length=5, choices=Theme.choices, blank=True, default="")
 
+    # When they were here, and when they had left before they came again: see activity.py.
+    seen_at = models.DateTimeField(null=True, editable=False)
+    left_at = models.DateTimeField(null=True, editable=False)
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 

@@ -92,6 +92,11 @@ class Alert(TenantOwned):
                 name="alert_unresolved",
             ),
             models.Index(fields=["kind", "subject_id", "-opened_at"]),
+            models.Index(
+                fields=["tenant", "-resolved_at"],
+                condition=Q(state="resolved"),
+                name="alert_resolved",
+            ),
         ]
 
     def __str__(self) -> str:

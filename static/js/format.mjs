@@ -1,5 +1,6 @@
-// Numbers and ages as people read them. Values come in SI-style units; imperial is for show.
-import { gettext } from "outrider/words";
+// Numbers, ages and moments as people read them, in the language of the page and on the clock
+// of the organisation. Values come in SI-style units; imperial is for show.
+import { gettext, interpolate } from "outrider/words";
 
 const CONVERTED = {
   "km/h": ["mph", (v) => v * 0.621371],
@@ -9,57 +10,101 @@ const CONVERTED = {
 };
 const DIGITS = { "km/h": 0, mph: 0, "%": 0, km: 1, mi: 1, m: 0, ft: 0, "°C": 1, "°F": 1, V: 1, A: 1, kW: 1, kWh: 2, "°": 0, rpm: 0 };
 
+const { lang } = document.documentElement;
+// Of the English ways to write a day the one that nobody reads the other way round.
+const locale = !lang || lang === "en" ? "en-GB" : lang;
+const timeZone = known(document.querySelector("[data-zone]")?.dataset.zone);
+
+/** A zone that this browser knows, else none: the reader's own. */
+function known(zone) {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
+  }
+}
+
 let imperial = false;
 export function useImperial(on) {
   imperial = on;
 }
 
 const formats = new Map();
-function fixed(digits) {
+/** A number with so many digits behind the point, or comma. */
+export function fixed(value, digits) {
   if (!formats.has(digits)) {
-    formats.set(digits, new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+    formats.set(digits, new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   }
-  return formats.get(digits);
+  return formats.get(digits).format(value);
 }
 
-export const count = (n) => fixed(0).format(n);
+export const count = (n) => fixed(n, 0);
+
+const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 0 });
+/** A count where there is room for four digits: "9999", "10k". */
+export const shortCount = (n) => (n > 9999 ? compact.format(n) : String(n));
 
 /** {text, unit} of a number in its stored unit, converted where the organisation wants it. */
 export function measure(value, unit) {
   const converted = imperial && CONVERTED[unit];
   const shown = converted ? converted[1](value) : value;
   const name = converted ? converted[0] : unit;
-  const digits = DIGITS[name] ?? 1;
-  return { text: fixed(digits).format(shown), unit: name };
+  return { text: fixed(shown, DIGITS[name] ?? 1), unit: name };
 }
 
 /** "83 km/h"; true and false as yes and no. */
 export function worded(value, field) {
   if (typeof value === "boolean") return value ? gettext("yes") : gettext("no");
   if (typeof value !== "number") return String(value);
-  if (field?.unit === "°" && field.label !== "Heading") return `${value.toFixed(5)}°`;
   const { text, unit } = measure(value, field?.unit ?? "");
-  return unit === "%" || unit === "" || unit === "°" ? text + (unit && (unit === "°" ? unit : ` ${unit}`)) : `${text} ${unit}`;
+  return unit === "" || unit === "°" ? text + unit : `${text} ${unit}`;
 }
 
 /** An age in seconds: "2 s", "14 min", "2 h 10 min", "3 d". */
 export function age(seconds) {
   const s = Math.max(0, Math.floor(seconds));
-  if (s < 60) return `${s} s`;
+  if (s < 60) return interpolate(gettext("%(s)s s"), { s });
   const min = Math.floor(s / 60);
-  if (min < 60) return `${min} min`;
+  if (min < 60) return interpolate(gettext("%(min)s min"), { min });
   const h = Math.floor(min / 60);
-  if (h < 24) return min % 60 && h < 10 ? `${h} h ${min % 60} min` : `${h} h`;
-  return `${Math.floor(h / 24)} d`;
+  if (h < 24) return min % 60 && h < 10 ? interpolate(gettext("%(h)s h %(min)s min"), { h, min: min % 60 }) : interpolate(gettext("%(h)s h"), { h });
+  return interpolate(gettext("%(d)s d"), { d: count(Math.floor(h / 24)) });
 }
 
-const clockFormat = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dayFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-/** A moment in the reader's own time zone: "10:42:18", with the day where it is not today. */
+const formatOf = (options) => new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone, ...options });
+const clockFormat = formatOf({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dateFormat = formatOf({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const weekdayFormat = formatOf({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const dayFormat = formatOf({ weekday: "long", day: "numeric", month: "long" });
+
+/** "10:42:18". */
+export const clock = (date) => clockFormat.format(date);
+/** "Saturday 21 November". */
+export const day = (date) => dayFormat.format(date);
+/** "Sat 21 Nov, 10:42". */
+export const minute = (date) => weekdayFormat.format(date);
+
+/** A moment in microseconds: "10:42:18", with the day where it is not today. */
 export function moment(us) {
   const date = new Date(us / 1000);
-  const today = date.toDateString() === new Date().toDateString();
-  return (today ? clockFormat : dayFormat).format(date);
+  return day(date) === day(new Date()) ? clock(date) : dateFormat.format(date);
+}
+
+/** "2026-11-21 10:42:18 UTC". */
+export const utc = (us) => `${new Date(us / 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+
+// Swedes write "2026-11-21 10:42", which a field for days and times takes.
+const wallFormat = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" });
+/** A moment as a field for day and time has it: what the clock on the wall shows then. */
+export const onTheWall = (date) => wallFormat.format(date).replace(" ", "T");
+/** The moment at which the clock on the wall shows this. */
+export function fromTheWall(text) {
+  const asUtc = Date.parse(`${text}Z`);
+  if (Number.isNaN(asUtc)) return new Date(NaN);
+  const ahead = (at) => Date.parse(`${onTheWall(new Date(at))}Z`) - at;
+  // What the clock is ahead is asked where the moment lies: it may be put on or back nearby.
+  const at = asUtc - ahead(asUtc);
+  return new Date(asUtc - ahead(at));
 }
 
 export function element(tag, attributes = {}, ...children) {

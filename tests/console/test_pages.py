@@ -30,6 +30,7 @@ READ = [
     ("device-messages", {"device_id": "D1"}),
     ("quality", {}),
     ("start", {}),
+    ("handover", {}),
     ("palette", {}),
     ("profile", {}),
 ]

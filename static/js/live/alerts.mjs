@@ -3,7 +3,7 @@
 
 const MOST = 1000;
 const AGAIN_MS = 1500;
-const GRAVEST = ["critical", "high", "medium", "low"];
+export const GRAVEST = ["critical", "high", "medium", "low"];
 
 export class OpenAlerts extends EventTarget {
   constructor(csrf, mayAct) {

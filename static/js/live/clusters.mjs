@@ -1,4 +1,5 @@
 // What is too close to be told apart becomes one ring that says how many of which status.
+import { shortCount } from "outrider/format";
 import { STATUSES } from "outrider/live/status";
 
 const CELL_PX = 58;
@@ -86,7 +87,7 @@ export function drawClusters(c, clusters, colours) {
     }
     c.fillStyle = colours.text;
     c.font = `650 ${count > 999 ? 11 : 12.5}px "Inter Variable", sans-serif`;
-    c.fillText(count > 9999 ? `${Math.round(count / 1000)}k` : count, x, y + 0.5);
+    c.fillText(shortCount(count), x, y + 0.5);
     if (!level) continue;
     c.beginPath();
     c.arc(x + radius * 0.72, y - radius * 0.72, 4.5, 0, 7);

@@ -1,5 +1,5 @@
 // What is known of the selected vehicle or meter, each value with its unit and its own age.
-import { age, element, measure, moment, worded } from "outrider/format";
+import { age, element, fixed, measure, moment, utc, worded } from "outrider/format";
 import { timeOf } from "outrider/live/merge";
 import { spark } from "outrider/live/spark";
 import { EXPLAINED, LABELS } from "outrider/live/status";
@@ -174,7 +174,7 @@ export class Drawer {
     const sections = [];
     const begin = (title) => sections.push([title && element("h3", {}, title), element("dl", { class: "facts" })]);
     const row = (label, text, time, title) =>
-      sections.at(-1)[1].append(element("dt", { title }, label), element("dd", {}, text), element("dd", {}, time == null ? "" : age((now - time) / 1e6)));
+      sections.at(-1)[1].append(element("dt", { title }, label), element("dd", { title }, text), element("dd", {}, time == null ? "" : age((now - time) / 1e6)));
     begin();
     const tiled = TILES[thing.kind];
     const skipped = new Set(["lat", "lon", "attributes", "alarms", "invalid", ...(this.tiled ? tiled.slice(0, 4) : [])]);
@@ -188,14 +188,14 @@ export class Drawer {
     if (attributes.length) begin(gettext("As the device names it"));
     for (const [name, value] of attributes) if (value !== null) row(name, String(value), timeOf(state, `attributes.${name}`));
     begin(gettext("Reading"));
-    row(gettext("Device's clock"), moment(state.time_us));
-    row(gettext("Received"), moment(state.received_us), null, gettext("By the server's clock"));
+    row(gettext("Device's clock"), moment(state.time_us), null, utc(state.time_us));
+    row(gettext("Received"), moment(state.received_us), null, interpolate(gettext("%(time)s by the server's clock"), { time: utc(state.received_us) }));
     row(gettext("On the way"), lagText((state.received_us - state.time_us) / 1e6));
     this.facts.replaceChildren(...sections.flat().filter((part) => part && (part.tagName !== "DL" || part.childElementCount)));
   }
 }
 
 function lagText(seconds) {
-  if (seconds < -0.05) return interpolate(gettext("device's clock is %(seconds)s s ahead"), { seconds: (-seconds).toFixed(1) });
-  return seconds < 60 ? `${Math.max(0, seconds).toFixed(2)} s` : age(seconds);
+  if (seconds < -0.05) return interpolate(gettext("device's clock is %(seconds)s s ahead"), { seconds: fixed(-seconds, 1) });
+  return seconds < 60 ? interpolate(gettext("%(s)s s"), { s: fixed(Math.max(0, seconds), 2) }) : age(seconds);
 }

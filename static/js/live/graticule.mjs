@@ -1,7 +1,12 @@
 // Degrees as thin lines with their numbers at the rim: where one is, also without a street map.
+import { fixed } from "outrider/format";
+import { gettext, interpolate } from "outrider/words";
 
 const STEPS = [30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 const APART_PX = 130;
+
+const [EAST, WEST, NORTH, SOUTH] = [gettext("%(degrees)s° E"), gettext("%(degrees)s° W"), gettext("%(degrees)s° N"), gettext("%(degrees)s° S")];
+const named = (name, value, digits) => interpolate(name, { degrees: fixed(Math.abs(value), digits) });
 
 const lonOf = (x) => x * 360 - 180;
 const latOf = (y) => (Math.atan(Math.exp((0.5 - y) * 2 * Math.PI)) * 360) / Math.PI - 90;
@@ -26,7 +31,7 @@ export function drawGraticule(c, frame, colours) {
     const x = Math.round(xOf(lon) * scale + left) + 0.5;
     c.moveTo(x, 0);
     c.lineTo(x, height);
-    c.fillText(`${Math.abs(lon).toFixed(digits)}° ${lon < 0 ? "W" : "E"}`, x, 13);
+    c.fillText(named(lon < 0 ? WEST : EAST, lon, digits), x, 13);
   }
   c.textAlign = "right";
   const north = Math.min(85, latOf(-top / scale));
@@ -35,7 +40,7 @@ export function drawGraticule(c, frame, colours) {
     const y = Math.round(yOf(lat) * scale + top) + 0.5;
     c.moveTo(0, y);
     c.lineTo(width, y);
-    c.fillText(`${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}`, width - 6, y - 4);
+    c.fillText(named(lat < 0 ? SOUTH : NORTH, lat, digits), width - 6, y - 4);
   }
   c.stroke();
   c.globalAlpha = 1;

@@ -1,5 +1,5 @@
 // The connection, said honestly: how late what is seen is, or since when it is of the past.
-import { element, moment } from "outrider/format";
+import { element, fixed, moment } from "outrider/format";
 import { gettext, interpolate } from "outrider/words";
 
 export class Link {
@@ -35,7 +35,7 @@ export class Link {
   draw(past) {
     const lag = this.fleet.lag();
     const texts = {
-      live: lag == null ? gettext("Live") : interpolate(gettext("Live · %(lag)s s"), { lag: lag < 10 ? lag.toFixed(1) : Math.round(lag) }),
+      live: lag == null ? gettext("Live") : interpolate(gettext("Live · %(lag)s s"), { lag: fixed(lag, lag < 10 ? 1 : 0) }),
       lost: gettext("Not connected"),
       connecting: gettext("Connecting"),
       past: gettext("Not live"),

@@ -1,26 +1,29 @@
 // The live page: what comes by the socket goes into the fleet; list, map and drawer show it.
-import { useImperial } from "outrider/format";
+import { element, useImperial } from "outrider/format";
 import { OpenAlerts } from "outrider/live/alerts";
 import { choose, rank } from "outrider/live/choose";
-import { showFences } from "outrider/geofences/layer";
 import { Drawer } from "outrider/live/drawer";
+import { early } from "outrider/live/early";
 import { Facets } from "outrider/live/facets";
 import { Fleet } from "outrider/live/fleet";
 import { startKeys } from "outrider/live/keys";
 import { Lately } from "outrider/live/lately";
 import { Link } from "outrider/live/link";
 import { List } from "outrider/live/list";
-import { Menu, onMenu } from "outrider/live/menu";
+import { Menu, actsOf, onMenu } from "outrider/live/menu";
 import { Past } from "outrider/live/past";
 import { startSheet } from "outrider/live/sheet";
 import { LiveSocket } from "outrider/live/socket";
+import { startTabs } from "outrider/live/tabs";
 import { View } from "outrider/live/view";
 import { startViews } from "outrider/live/views";
+import { Wall } from "outrider/live/wall";
 import { startShell } from "outrider/shell";
 import { gettext, interpolate, ngettext } from "outrider/words";
 
 const ORDER_EVERY_MS = 1500;
 const MANY = 1500;
+const LARGE = 1.5; // On a wall.
 const DRAW_MANY_EVERY_MS = 120; // Of ten thousand something always changes.
 const $ = (id) => document.getElementById(id);
 const start = JSON.parse($("start").textContent);
@@ -41,17 +44,32 @@ const drawer = new Drawer($("drawer"), start, { lately, alerts }, {
   onAcknowledge: () => acknowledge(selected),
 });
 
+const wall = new Wall($("wall"), view, { live, past, link, alerts }, (on) => {
+  map?.enlarge(on ? LARGE : 1);
+  if (!on) $("to-wall").focus();
+});
+$("to-wall").addEventListener("click", () => wall.enter());
+
 // The socket and the list wait for no map: it is by far the greatest part of the page.
 let map = null;
 let mapAsked = false;
 async function bringMap() {
   if (mapAsked) return;
   mapAsked = true;
-  const { FleetMap } = await import("outrider/live/map");
+  const parts = [import("outrider/live/map"), import("outrider/geofences/layer"), styled(start.map.css)];
+  const [{ FleetMap }, { showFences }] = await Promise.all(parts);
   map = new FleetMap($("map"), start.map, view, { onSelect: select, onToggle: () => (past.on ? past.leave() : past.enter()) });
   showFences(map.map);
+  if (wall.on) map.enlarge(LARGE);
   onMenu($("map"), (event) => map.thingAt(event), openMenu);
   redraw(true);
+}
+
+/** The map's own style sheet: asked for with the page, but nothing else waits for it. */
+function styled(address) {
+  const link = element("link", { rel: "stylesheet", href: address });
+  document.head.prepend(link); // Ours come after it and have the last word.
+  return new Promise((done) => (link.onload = link.onerror = done));
 }
 
 let following = false;
@@ -108,6 +126,7 @@ function draw() {
     if (link.state === "live") lately.about(thing);
   }
   link.draw(past.on);
+  wall.draw(fleet, chosen);
   if (mapAsked) return;
   if (live.things.size || link.state === "live") requestAnimationFrame(() => setTimeout(bringMap));
 }
@@ -175,7 +194,7 @@ const socket = new LiveSocket(start.socket, {
     redraw(state === "live");
   },
 });
-socket.open();
+socket.open(early);
 addEventListener("online", () => socket.hurry());
 alerts.addEventListener("change", () => redraw(true));
 lately.addEventListener("change", () => { drawer.drawnAt = 0; redraw(); });
@@ -186,10 +205,6 @@ function follow(on) {
   following = on;
   drawer.drawnAt = 0;
   redraw();
-}
-
-function show(kind) {
-  view.set({ kind, status: "", sort: "attention", selected: "" });
 }
 
 function say(text) {
@@ -217,21 +232,11 @@ async function copy(text, what) {
   say(what);
 }
 
-const menu = new Menu($("menu"), (thing) => {
-  const api = new URL(`/v1/telemetry/${encodeURIComponent(thing.id)}/latest`, location.href).href;
-  const page = `/${thing.kind}s/${encodeURIComponent(thing.id)}/`;
-  const shared = new URL(location.href);
-  shared.searchParams.set("selected", thing.key);
-  return [
-    thing.kind === "vehicle" && [gettext("Follow on the map"), () => { select(thing.key); follow(true); }],
-    [gettext("Open its page"), page],
-    alerts.of(thing).length > 0 && [gettext("Show its alerts"), alerts.of(thing).length === 1 ? `/alerts/${alerts.of(thing)[0].id}` : "/alerts?group=vehicle"],
-    alerts.mayAct && alerts.of(thing).some((alert) => alert.state === "open") && [gettext("Acknowledge its alerts"), () => acknowledge(thing)],
-    [gettext("Copy link to this view"), () => copy(shared.href, gettext("Link copied"))],
-    thing.kind === "vehicle" && [gettext("Copy as API address"), () => copy(api, gettext("Address copied"))],
-    thing.kind === "vehicle" && [gettext("Copy as curl"), () => copy(`curl ${api} -H "Authorization: Bearer $OUTRIDER_TOKEN"`, gettext("Command copied"))],
-  ].filter(Boolean);
-});
+const menu = new Menu($("menu"), (thing) => actsOf(thing, alerts, {
+  onFollow: () => { select(thing.key); follow(true); },
+  onAcknowledge: () => acknowledge(thing),
+  onCopy: copy,
+}));
 const openMenu = (thing, x, y) => menu.open(thing, x, y);
 const thingOfRow = (event) => (past.fleet ?? live).things.get(event.target.closest(".row")?.dataset.key);
 onMenu($("rows"), thingOfRow, openMenu);
@@ -250,27 +255,14 @@ $("rows").addEventListener("contextmenu", (event) => {
 $("map").addEventListener("taken-over", () => follow(false));
 view.addEventListener("change", () => {
   if (view.selected !== selected?.key) following = false;
-  for (const tab of document.querySelectorAll("[role=tab]")) {
-    const on = tab.dataset.kind === view.kind;
-    tab.setAttribute("aria-selected", on);
-    tab.tabIndex = on ? 0 : -1;
-  }
-  $("rows").setAttribute("aria-label", view.kind === "vehicle" ? gettext("Vehicles") : gettext("Meters"));
   if ($("find").value !== view.find) $("find").value = view.find;
   $("live").classList.toggle("live--past", past.on);
   past.follow();
+  wall.follow();
   redraw(true);
 });
+startTabs(view, $("rows"));
 view.dispatchEvent(new Event("change"));
-for (const tab of document.querySelectorAll("[role=tab]")) {
-  tab.addEventListener("click", () => show(tab.dataset.kind));
-  tab.addEventListener("keydown", (event) => {
-    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    const other = tab.dataset.kind === "vehicle" ? "meter" : "vehicle";
-    show(other);
-    document.querySelector(`[role=tab][data-kind=${other}]`).focus();
-  });
-}
 $("find").addEventListener("input", (event) => view.set({ find: event.target.value }));
 
 const walk = (step) => {
@@ -286,18 +278,13 @@ startKeys({
   m: menuOfSelected,
   t: () => past.enter(),
   l: () => past.leave(),
-  w: () => wall(),
-  Escape: () => select(""),
-}, walk);
+  h: () => $("to-handover").click(),
+  w: () => wall.turn(),
+  Escape: () => (wall.on ? wall.leave() : select("")),
+}, walk, (key) => !wall.on || key === "w" || key === "Escape");
 startShell();
 startSheet($("list"), $("grip"));
 startViews(view, start, say);
-
-// On a wall nobody points at anything: the map alone, as large as the screen.
-async function wall() {
-  if (document.fullscreenElement) await document.exitFullscreen();
-  else await $("live").requestFullscreen().catch(() => {});
-}
 
 // Ages grow by themselves; a tenth of the fleet at a time.
 let beat = 0;

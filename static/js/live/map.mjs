@@ -120,6 +120,11 @@ export class FleetMap {
     return { ...pad, bottom: Math.min(pad.bottom, most), right: Math.min(pad.right, rect.width * 0.7) };
   }
 
+  /** Seen from across a room. */
+  enlarge(by) {
+    this.symbols.enlarge(by);
+  }
+
   old(is) {
     this.box.classList.toggle("map--old", is);
   }

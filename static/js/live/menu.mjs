@@ -2,6 +2,24 @@
 import { element } from "outrider/format";
 import { gettext } from "outrider/words";
 
+/** What there is to do: [[label, act or address]]. */
+export function actsOf(thing, alerts, { onFollow, onAcknowledge, onCopy }) {
+  const open = alerts.of(thing);
+  const acts = [];
+  if (thing.kind === "vehicle") acts.push([gettext("Follow on the map"), onFollow]);
+  acts.push([gettext("Open its page"), `/${thing.kind}s/${encodeURIComponent(thing.id)}/`]);
+  if (open.length) acts.push([gettext("Show its alerts"), open.length === 1 ? `/alerts/${open[0].id}` : "/alerts?group=vehicle"]);
+  if (alerts.mayAct && open.some((alert) => alert.state === "open")) acts.push([gettext("Acknowledge its alerts"), onAcknowledge]);
+  const shared = new URL(location.href);
+  shared.searchParams.set("selected", thing.key);
+  acts.push([gettext("Copy link to this view"), () => onCopy(shared.href, gettext("Link copied"))]);
+  if (thing.kind !== "vehicle") return acts;
+  const api = new URL(`/v1/telemetry/${encodeURIComponent(thing.id)}/latest`, location.href).href;
+  acts.push([gettext("Copy as API address"), () => onCopy(api, gettext("Address copied"))]);
+  acts.push([gettext("Copy as curl"), () => onCopy(`curl ${api} -H "Authorization: Bearer $OUTRIDER_TOKEN"`, gettext("Command copied"))]);
+  return acts;
+}
+
 const LONG_PRESS_MS = 550;
 
 export class Menu {

@@ -1,15 +1,12 @@
 // The whole fleet at a past moment: a bar with a scrubber over the day before, a link to it,
 // and no way to take it for the present.
-import { element } from "outrider/format";
+import { element, fromTheWall, minute, onTheWall } from "outrider/format";
 import { Fleet } from "outrider/live/fleet";
 import { gettext } from "outrider/words";
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
 const REST_MS = 180;
-const twoDigits = (n) => String(n).padStart(2, "0");
-const localText = (date) => `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}T${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
-const said = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
 export class Past extends EventTarget {
   constructor(bar, address, view, live) {
@@ -28,7 +25,7 @@ export class Past extends EventTarget {
     this.back.addEventListener("click", () => this.leave());
     this.range.addEventListener("input", () => this.#wish(new Date(this.until - -this.range.value * MINUTE_MS)));
     this.field.addEventListener("change", () => {
-      const wished = new Date(this.field.value);
+      const wished = fromTheWall(this.field.value);
       if (Number.isNaN(+wished)) return;
       this.until = Math.min(Date.now(), +wished + (DAY_MINUTES / 2) * MINUTE_MS);
       this.#wish(new Date(Math.min(+wished, Date.now())));
@@ -67,9 +64,9 @@ export class Past extends EventTarget {
     this.until ??= Math.min(Date.now(), +at + (DAY_MINUTES / 2) * MINUTE_MS);
     if (at > this.until || at < this.until - DAY_MINUTES * MINUTE_MS) this.until = Math.min(Date.now(), +at + (DAY_MINUTES / 2) * MINUTE_MS);
     this.range.value = Math.round((at - this.until) / MINUTE_MS);
-    this.range.setAttribute("aria-valuetext", said.format(at));
-    if (document.activeElement !== this.field) this.field.value = localText(at);
-    this.label.textContent = said.format(at);
+    this.range.setAttribute("aria-valuetext", minute(at));
+    if (document.activeElement !== this.field) this.field.value = onTheWall(at);
+    this.label.textContent = minute(at);
     // Again where more vehicles have become known: a snapshot comes in parts.
     const wanted = `${this.view.moment}/${this.live.things.size}`;
     if (this.loaded === wanted || this.live.things.size === 0) return;

@@ -12,22 +12,22 @@ export class LiveSocket {
     this.failures = 0;
   }
 
-  open() {
+  /** @param early {socket, heard}: a connection that was begun before, and what came of it. */
+  open(early = null) {
     clearTimeout(this.retry);
     this.handlers.state("connecting");
-    const socket = new WebSocket(this.address);
+    const socket = early?.socket ?? new WebSocket(this.address);
     this.socket = socket;
     this.beats = 0;
     this.#watch();
-    socket.onopen = () => {
-      socket.send(JSON.stringify({ type: "subscribe", fleets: "all" }));
-    };
+    socket.onopen = () => socket.send(JSON.stringify({ type: "subscribe", fleets: "all" }));
     socket.onmessage = ({ data }) => {
       this.#watch();
       this.failures = 0;
       this.#take(JSON.parse(data));
     };
     socket.onclose = ({ code }) => this.#closed(socket, code);
+    for (const event of early?.heard ?? []) socket[`on${event.type}`](event);
   }
 
   /** Come back at once: the network returned, or a person asked for it. */

@@ -5,18 +5,16 @@ import { colour } from "outrider/live/basemap";
 import { drawClusters, gather } from "outrider/live/clusters";
 import { STATUSES } from "outrider/live/status";
 import { drawGraticule } from "outrider/live/graticule";
+import { PACES, drawWay } from "outrider/live/way";
 
 const SIZE = 22;
 const GLIDE_MS = [250, 1600];
 /** A position that is less exact is drawn as not exact, in metres. */
 export const ROUGH_M = 150;
-const GAP_US = 300e6;
-// Of the way: standing, slow, town, road, motorway; km/h.
-const PACES = [[3, "pace-0"], [30, "pace-1"], [60, "pace-2"], [90, "pace-3"], [Infinity, "pace-4"]];
 const GLIDE_FROM_PX = 1.5;
 const JUMP_M = 3000;
 const EARTH_M = 40_075_016;
-const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES.map(([, name]) => name)];
+const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const accuracyOf = (thing) => thing.state?.values.accuracy_m ?? 0;
@@ -30,6 +28,8 @@ export class Symbols {
     this.drawn = [];
     this.clusters = [];
     this.gliding = new Set();
+    /** How much larger than on a desk. */
+    this.large = 1;
     this.repaint();
     // On the map's own frames, so that ground and fleet never come apart.
     map.on("render", () => this.draw());
@@ -51,6 +51,11 @@ export class Symbols {
     this.invalidate();
   }
 
+  enlarge(by) {
+    this.large = by;
+    this.invalidate();
+  }
+
   invalidate() {
     if (this.asked) return;
     this.asked = true;
@@ -62,14 +67,15 @@ export class Symbols {
 
   draw() {
     const now = performance.now();
-    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const { clientWidth, clientHeight } = this.canvas;
     const ratio = devicePixelRatio || 1;
-    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
-      this.canvas.width = Math.round(width * ratio);
-      this.canvas.height = Math.round(height * ratio);
+    if (this.canvas.width !== Math.round(clientWidth * ratio) || this.canvas.height !== Math.round(clientHeight * ratio)) {
+      this.canvas.width = Math.round(clientWidth * ratio);
+      this.canvas.height = Math.round(clientHeight * ratio);
     }
+    const [width, height] = [clientWidth / this.large, clientHeight / this.large];
     const c = this.context;
-    c.setTransform(ratio, 0, 0, ratio, 0, 0);
+    c.setTransform(ratio * this.large, 0, 0, ratio * this.large, 0, 0);
     c.clearRect(0, 0, width, height);
     this.frame = this.#projection(width, height);
     drawGraticule(c, this.frame, this.colours);
@@ -104,10 +110,11 @@ export class Symbols {
   #projection(width, height) {
     const center = this.map.getCenter();
     const middle = this.map.project(center);
-    const scale = 512 * 2 ** this.map.getZoom();
+    const scale = (512 * 2 ** this.map.getZoom()) / this.large;
     const cx = (center.lng + 180) / 360;
     const cy = 0.5 - Math.log(Math.tan(Math.PI / 4 + (center.lat * Math.PI) / 360)) / (2 * Math.PI);
-    return { width, height, scale, zoom: this.map.getZoom(), left: middle.x - cx * scale, top: middle.y - cy * scale };
+    const [left, top] = [middle.x / this.large - cx * scale, middle.y / this.large - cy * scale];
+    return { width, height, scale, zoom: this.map.getZoom() - Math.log2(this.large), left, top };
   }
 
   // From where it is seen now to where it is: as long as it took to send, within bounds.
@@ -159,7 +166,7 @@ export class Symbols {
     for (const { thing, x, y } of places) {
       const chosen = thing.key === this.selected;
       if (chosen && this.way?.length > 1) {
-        this.#drawWay(c, x, y);
+        drawWay(c, this.way, this.frame, { x, y }, this.colours);
         continue;
       }
       if (thing.trail.length < 2) continue;
@@ -167,31 +174,6 @@ export class Symbols {
       c.globalAlpha = chosen ? 0.85 : 0.26;
       c.lineWidth = chosen ? 4 : 2;
       this.#line(c, thing.trail, x, y, thing);
-    }
-    c.globalAlpha = 1;
-  }
-
-  // The last hour, coloured by speed, under a rim that sets it off from the ground.
-  #drawWay(c, x, y) {
-    const { scale, left, top } = this.frame;
-    const places = this.way.map(([time, wx, wy, speed]) => [time, wx * scale + left, wy * scale + top, speed]);
-    places.push([places.at(-1)[0], x, y, places.at(-1)[3]]);
-    for (const [width, colourOf] of [[7, () => this.colours.panel], [4, (speed) => this.colours[PACES.find(([under]) => (speed ?? 0) < under)[1]]]]) {
-      c.globalAlpha = width === 7 ? 0.7 : 1;
-      c.lineWidth = width;
-      let shade = null;
-      for (let i = 1; i < places.length; i++) {
-        const [time, px, py, speed] = places[i];
-        const next = colourOf(speed);
-        if (next !== shade || time - places[i - 1][0] > GAP_US) {
-          if (shade) c.stroke();
-          c.strokeStyle = shade = next;
-          c.beginPath();
-          c.moveTo(...(time - places[i - 1][0] > GAP_US ? [px, py] : [places[i - 1][1], places[i - 1][2]]));
-        }
-        c.lineTo(px, py);
-      }
-      if (shade) c.stroke();
     }
     c.globalAlpha = 1;
   }

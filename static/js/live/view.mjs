@@ -1,6 +1,6 @@
 // What is looked at, kept in the address: a link shows the same to whoever may see it.
 
-const DEFAULTS = { kind: "vehicle", status: "", sort: "attention", fleet: "", find: "", selected: "", moment: "" };
+const DEFAULTS = { kind: "vehicle", status: "", sort: "attention", fleet: "", find: "", selected: "", moment: "", wall: "" };
 // Under these names in the address, where it is not the same.
 const WRITTEN = { moment: "at" };
 
