@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -15,13 +16,16 @@ STAMP = STATE / "static.stamp"
 
 def collect_static_files(environment: Mapping[str, str]) -> None:
     """Run collectstatic unless the files it would find are those of the last time."""
-    wanted = _fingerprint()
-    manifest = CHECKOUT / "staticfiles" / "staticfiles.json"
-    if STAMP.exists() and STAMP.read_text() == wanted and manifest.exists():
-        return
-    command = [sys.executable, "manage.py", "collectstatic", "--no-input", "--clear", "-v", "0"]
-    subprocess.run(command, cwd=CHECKOUT, env=dict(environment), check=True)
-    STAMP.write_text(wanted)
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time: the next then finds them collected
+        wanted = _fingerprint()
+        manifest = CHECKOUT / "staticfiles" / "staticfiles.json"
+        if STAMP.exists() and STAMP.read_text() == wanted and manifest.exists():
+            return
+        command = [sys.executable, "manage.py", "collectstatic", "--no-input", "--clear", "-v", "0"]
+        subprocess.run(command, cwd=CHECKOUT, env=dict(environment), check=True)
+        STAMP.write_text(wanted)
 
 
 def _fingerprint() -> str:

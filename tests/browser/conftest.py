@@ -17,6 +17,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from scripts.static_files import collect_static_files
 from tests.browser.mailbox import Mailbox
 from tests.telemetry.platform import CHECKOUT, Platform, free_port, running_platform, wait_for_port
 
@@ -102,8 +103,7 @@ def site(django_db_setup):
             # Webhooks of the tests go to receivers on this machine.
             "ALERTS_ALLOW_PRIVATE_WEBHOOKS": "true",
         }
-        collected = platform.manage("collectstatic", "--no-input", "-v", "0")
-        assert collected.returncode == 0, collected.stderr
+        collect_static_files(platform.environment)
         made = platform.manage("shell", "-v", "0", "-c", WORLD)
         assert made.returncode == 0, made.stderr
         platform.start(sys.executable, "manage.py", "run_live")
