@@ -24,7 +24,7 @@ from scripts.static_files import collect_static_files
 # processes want the machine for themselves.
 SUITES = {
     "tests": ["-n", "2", "-m", "not browser and not crash"],
-    "browser": ["-n", "2", "--dist", "loadfile", "-m", "browser"],
+    "browser": ["-m", "browser"],
     "crash": ["-m", "crash"],
 }
 

@@ -117,7 +117,7 @@ def test_the_way_of_the_last_hour_is_coloured_by_speed(site, opens):
     paces = ["pace-1", "pace-2", "pace-3", "pace-4"]
     page = opens(f"/?map={RABAT['lon'] + 0.016},{RABAT['lat'] + 0.02},13&find=Van+12")
     expect(row(page, "Van 12")).to_be_visible()
-    page.wait_for_function("document.querySelector('.symbols')?.width > 300", timeout=SLOW)
+    expect(page.locator(".symbols")).to_be_visible(timeout=SLOW)
     assert page.evaluate(PACES, paces) == ""
     row(page, "Van 12").click()
     expect(page.locator("#drawer h2")).to_have_text("Van 12")

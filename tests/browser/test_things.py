@@ -78,7 +78,7 @@ def test_it_shows_why_the_first_reading_was_refused(site, opens):
     snippet = page.locator("pre:visible").first.inner_text().replace("48.8566", "91.2")
     subprocess.run([sys.executable, "-c", snippet], capture_output=True, timeout=60, check=False)
     expect(page.locator("#light")).to_contain_text("Out of range", timeout=9000)
-    expect(page.locator("#light pre")).to_contain_text("91.2")
+    expect(page.locator("#light pre").first).to_contain_text("91.2")
     page.get_by_role("link", name="I have kept it").click()
     page.goto(site.url + "/quality")
     page.locator("summary", has_text="91.2").first.click()
@@ -151,9 +151,7 @@ def test_it_shows_another_organisation_nothing(site, opens):
     assert page.request.get(site.url + "/vehicles/V1/dark").status == 404
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "scheme"), [(1440, 900, "light"), (1440, 900, "dark"), (390, 844, "dark")]
-)
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
 def test_it_bars_nobody_from_its_pages(site, opens, faults, width, height, scheme):
     if "AXE" not in shell(site, "from fleet.models import Device;"
                           "print(list(Device.unscoped.values_list('reference', flat=True)))"):  # fmt: skip
