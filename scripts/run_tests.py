@@ -24,7 +24,8 @@ from scripts.static_files import collect_static_files
 # processes want the machine for themselves.
 SUITES = {
     "tests": ["-n", "2", "-m", "not browser and not crash"],
-    "browser": ["-m", "browser"],
+    # A browser that draws by software on a busy machine: one more try, told at the end.
+    "browser": ["-m", "browser", "--reruns", "1", "-rR"],
     "crash": ["-m", "crash"],
 }
 
