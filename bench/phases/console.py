@@ -194,15 +194,14 @@ def _probe(
 
 def _waits(said: list[tuple[int, float]], seen: list[list[float]]) -> list[float]:
     """Seconds from sending (a little before acceptance) to the frame that showed it. What was
-    overtaken by the next one before a frame was drawn is not counted: it was never due."""
+    overtaken by the next one before a frame was drawn is not counted: it was never due. A speed
+    that was not sent by the probe is passed over."""
     waits, at = [], 0
     for speed, when in seen:
-        while at < len(said) and (said[at][0] != speed or said[at][1] > when):
-            at += 1
-        if at == len(said):
-            break
-        waits.append((when - said[at][1]) / 1000)
-        at += 1
+        sent = (n for n in range(at, len(said)) if said[n][0] == speed and said[n][1] <= when)
+        if (found := next(sent, None)) is not None:
+            waits.append((when - said[found][1]) / 1000)
+            at = found + 1
     return waits
 
 
