@@ -9,6 +9,7 @@ const TRAIL_POINTS = 240;
 const MANY = 500;
 const TRAIL_POINTS_OF_MANY = 6;
 const ROUND = 10;
+const SILENT = new Set(["no_data", "offline"]);
 
 const mercatorX = (lon) => (lon + 180) / 360;
 const mercatorY = (lat) => {
@@ -152,6 +153,8 @@ export class Fleet {
   #advance(thing, state, asEvent = false) {
     thing.state = state;
     thing.search = null;
+    // Shown sooner than it was stored, it could not yet be told since when: ask again.
+    if (thing.since == null) thing.sinceAsked = false;
     const { lat, lon } = state.values;
     if (lat != null && lon != null) this.#move(thing, mercatorX(lon), mercatorY(lat), state);
     this.#reconsider(thing, this.clock.now(), asEvent);
@@ -176,8 +179,9 @@ export class Fleet {
   #reconsider(thing, now, asEvent = false) {
     const status = statusOf(thing.state, thing.silentAfterS, now, this.rule);
     if (status !== thing.status) {
-      // Seen to change: since then. Else since when is the server's to know.
-      thing.since = asEvent && thing.status ? thing.state.time_us : null;
+      // Seen to change: since then. Else, and after a silence, since when is the server's to know.
+      const seen = asEvent && thing.status && !SILENT.has(thing.status);
+      thing.since = seen ? thing.state.time_us : null;
       thing.sinceAtLeast = thing.sinceAsked = false;
       thing.status = status;
     }
