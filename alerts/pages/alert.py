@@ -14,13 +14,14 @@ from alerts.engine.spec import RuleSpec
 from alerts.explaining import facts_of, samples_of, steps_of
 from alerts.models import Alert, Delivery, DeliveryAttempt
 from alerts.outlines import outline
-from alerts.pages.ground import drawn, map_settings
+from alerts.pages.drawn import drawn
 from alerts.pages.inbox import AlertsPage, members_of
 from alerts.samples import series_of, track_of
 from alerts.saying import condition_in_words, fences_called
 from alerts.wording import saw
 from fleet.geofences import Geofence
 from fleet.models import Vehicle
+from telemetry.ground import map_settings
 
 AROUND: Final = timedelta(minutes=10)
 LONGEST: Final = timedelta(hours=24)

@@ -20,7 +20,7 @@ from alerts.forms.conditions import Conditions, Steps, channel_choices
 from alerts.forms.editor import RuleForms
 from alerts.forms.fields import Periods
 from alerts.models import DryRun, Rule
-from alerts.pages.ground import drawn
+from alerts.pages.drawn import drawn
 from alerts.pages.inbox import AlertsPage
 from alerts.preview import LENGTH, preview
 from alerts.samples import Series

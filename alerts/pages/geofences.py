@@ -7,12 +7,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,7 +24,7 @@ from alerts.models import DryRun, Rule
 from alerts.saying import condition_in_words, fences_called
 from fleet.geofences import Geofence
 from fleet.models import Vehicle
-from telemetry.views import MAP_FILES
+from telemetry.ground import map_settings
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage, refused
@@ -116,12 +114,7 @@ class EditorPage(MemberPage):
             "id": fence.reference if fence else "",
             "is_editable": Scope.ALERTS_WRITE in self.actor.scopes
             and (fence is None or fence.archived_at is None),
-            "map": {
-                "light": settings.MAP_STYLE_URL,
-                "dark": settings.MAP_STYLE_DARK_URL,
-                "worker": static("npm/maplibre-gl-worker.mjs"),
-                "files": {name: static(f"map/{name}.json") for name in MAP_FILES},
-            },
+            "map": map_settings(),
         }
 
 

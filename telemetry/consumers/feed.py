@@ -147,13 +147,19 @@ class Feed:
         for room in list(self.rooms.values()):
             if room.snapshot_due(time.monotonic()):
                 await self._send_snapshot(room)
-        for room in self.rooms.values():
-            if room.update_due() and self.may_tell_of_room():
-                await self.tell_of_room({"type": "telemetry.update"} | room.update())
+        if self.may_tell_of_room():
+            await self._send_round()
         await self.tell_of_alerts()
         if time.monotonic() >= self.beat_at:
             self.beat_at = time.monotonic() + HEARTBEAT_S
             await self.beat()
+
+    async def _send_round(self) -> None:
+        """One update of every room that has news: whoever reads slowly is behind with all of
+        them alike, and no room waits for ever behind livelier ones."""
+        for room in self.rooms.values():
+            if room.update_due():
+                await self.tell_of_room({"type": "telemetry.update"} | room.update())
 
     async def check(self) -> None:
         """Is the access still good, has anything moved, is a room's last message missing?"""

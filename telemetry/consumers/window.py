@@ -1,8 +1,8 @@
 """What a dashboard has been sent and what it still has to be told. Pure.
 
-A client acknowledges updates. While `WINDOW` of them are unacknowledged, further ones are
-merged per room into one update that waits: one patch per vehicle, so that what waits is
-bounded by the number of vehicles, however long the client takes.
+A client acknowledges updates. While `WINDOW` of them are unacknowledged, no further round of
+updates begins; what comes is merged per room into one update that waits: one patch per vehicle,
+so that what waits is bounded by the number of vehicles, however long the client takes.
 """
 
 from __future__ import annotations

@@ -6,20 +6,18 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.templatetags.static import static
 from django.utils import timezone
 
 from fleet import services
 from fleet.models import Device, Vehicle
 from telemetry.arrays import microseconds
 from telemetry.exports import WRITERS
+from telemetry.ground import map_settings
 from telemetry.journey import POWER
 from telemetry.models import DeviceHealth, VehicleLatest, VehicleReadingRow
 from telemetry.pages.period import NAMED, Period, day_of, moment_of, named, period_of
 from telemetry.status import rule, status_of
-from telemetry.views import MAP_FILES
 from tenants.errors import DomainError
 from tenants.models import Scope
 from tenants.pages import MemberPage
@@ -92,12 +90,7 @@ class Overview(VehiclePage):
             "at": microseconds(at) // 1000 if at else None,
             "imperial": is_imperial(self.tenant),
             "shown": SHOWN_AT_FIRST,
-            "map": {
-                "light": settings.MAP_STYLE_URL,
-                "dark": settings.MAP_STYLE_DARK_URL,
-                "worker": static("npm/maplibre-gl-worker.mjs"),
-                "files": {name: static(f"map/{name}.json") for name in MAP_FILES},
-            },
+            "map": map_settings(),
         }  # fmt: skip
 
 

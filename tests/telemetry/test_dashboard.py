@@ -396,3 +396,24 @@ async def test_it_asks_for_a_snapshot_where_the_log_lost_entries(
     await aside(publish.on_gap)(0)
     await client.next("snapshot")
     assert client.state["V1"]["values"] == {"soc_pct": 21.0}
+
+
+async def test_it_lets_no_fleet_wait_behind_a_livelier_one(yard, secret, clients):
+    lively = await aside(yard.add_vehicle)("V1")
+    seldom = await aside(yard.add_vehicle)("V2", await aside(yard.add_fleet)("F2"))
+    client = await clients(secret, acknowledges=False, fleets="all")
+    for _ in range(2):
+        last = await client.next("snapshot")
+    await client.send(type="ack", message=last["message"])
+    for n in range(window.WINDOW):
+        await aside(yard.say)(of(yard, lively, at=T0 + n * SECOND, soc_pct=float(n)))
+        last = await client.next("telemetry.update")
+    # Nothing more may go; then both have news, and there is room for one message.
+    await aside(yard.say)(
+        of(yard, lively, at=T0 + 60 * SECOND, soc_pct=60.0),
+        of(yard, seldom, at=T0 + 60 * SECOND, soc_pct=61.0),
+    )
+    assert await client.nothing()
+    await client.send(type="ack", message=last["message"] - window.WINDOW + 1)
+    told = {(await client.next("telemetry.update"))["room"] for _ in range(2)}
+    assert told == {"fleet:F1", "fleet:F2"}

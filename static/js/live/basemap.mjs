@@ -1,6 +1,8 @@
 // The ground under the fleet: the configured map where it can be reached, else our own of
 // coasts, borders and places. Ours is there at once; the other replaces it when it answers.
 
+import { addNear, placesOf } from "outrider/live/near";
+
 const PATIENCE_MS = 4000;
 const DETAIL_FROM = 5.2;
 
@@ -20,21 +22,27 @@ const radiusAt = (zoom) => ["*", ["sqrt", ["get", "population"]], (6.3 * 2 ** zo
 export function ownStyle(files) {
   const empty = { type: "FeatureCollection", features: [] };
   const outline = ["interpolate", ["linear"], ["zoom"], 2, 0.6, 10, 1.4];
-  const coarse = {}; // Until the fine one is there: see addDetail.
-  const fine = { minzoom: DETAIL_FROM };
-  const layers = [{ id: "water", type: "background", paint: { "background-color": colour("water") } }];
-  for (const [detail, range] of [["50m", coarse], ["10m", fine]]) {
-    layers.push(
-      { id: `land-${detail}`, type: "fill", source: `land-${detail}`, ...range, paint: { "fill-color": colour("land"), "fill-antialias": false } },
-      { id: `coast-${detail}`, type: "line", source: `land-${detail}`, ...range, paint: { "line-color": colour("coast"), "line-width": outline } },
-      { id: `border-${detail}`, type: "line", source: `borders-${detail}`, ...range, paint: { "line-color": colour("border"), "line-width": outline, "line-dasharray": [3, 2] } },
-    );
-  }
-  layers.push({
+  const fill = (name) => ({ "fill-color": colour(name), "fill-antialias": false });
+  const coast = { "line-color": colour("coast"), "line-width": outline };
+  const border = { "line-color": colour("border"), "line-width": outline, "line-dasharray": [3, 2] };
+  const near = (kind) => ({ source: "near", minzoom: DETAIL_FROM, filter: ["==", ["get", "kind"], kind] });
+  const layers = [
+    { id: "water", type: "background", paint: { "background-color": colour("water") } },
+    { id: "land", type: "fill", source: "land", paint: fill("land") },
+    { id: "coast", type: "line", source: "land", paint: coast },
+    { id: "border", type: "line", source: "borders", paint: border },
+    // A block that is there hides the coarse map below it.
+    { id: "near-water", type: "fill", ...near("water"), paint: fill("water") },
+    { id: "near-land", type: "fill", ...near("land"), paint: fill("land") },
+    { id: "near-coast", type: "line", ...near("coast"), paint: coast },
+    { id: "near-border", type: "line", ...near("border"), paint: border },
+  ];
+  // The greater ones last: they are named before the others.
+  for (const source of ["near-places", "places"]) layers.push({
     // A place as wide as so many people live: a hint of the town under its name.
-    id: "towns",
+    id: `${source}-town`,
     type: "circle",
-    source: "places",
+    source,
     minzoom: 6,
     paint: {
       "circle-color": colour("town"),
@@ -43,10 +51,11 @@ export function ownStyle(files) {
       "circle-pitch-alignment": "map",
       "circle-radius": ["interpolate", ["exponential", 2], ["zoom"], 6, radiusAt(6), 16, radiusAt(16)],
     },
-  }, {
-    id: "places",
+  });
+  for (const source of ["near-places", "places"]) layers.push({
+    id: `${source}-name`,
     type: "symbol",
-    source: "places",
+    source,
     filter: [">=", ["get", "population"], ["step", ["zoom"], 4e6, 3.5, 1e6, 5, 4e5, 6.5, 1.2e5, 8, 3e4, 9.5, 5000]],
     layout: {
       "text-field": ["get", "name"],
@@ -64,44 +73,24 @@ export function ownStyle(files) {
   return {
     version: 8,
     sources: {
-      "land-50m": source(files["land-50m"], 0.3),
-      "borders-50m": source(files["borders-50m"], 0.3),
-      "land-10m": source(empty, 0.2),
-      "borders-10m": source(empty, 0.2),
+      land: source(files["land-50m"], 0.3),
+      borders: source(files["borders-50m"], 0.3),
+      near: source(empty, 0.2),
+      "near-places": source(empty, 0),
       places: { ...source(empty, 0), attribution: "Natural Earth · GeoNames" },
     },
     layers,
   };
 }
 
-/** What is too much for a first look: fine coasts once they can be seen, and places. */
+/** What is too much for a first look: large places, and what is seen from near. */
 export async function addDetail(map, files) {
-  const places = await columns(files.places);
-  map.getSource("places")?.setData(places);
-  const addFine = async () => {
-    if (map.getZoom() < DETAIL_FROM - 0.7) return;
-    map.off("zoom", addFine);
-    const fine = ["land-10m", "borders-10m"].map((name) => map.getSource(name)?.setData(files[name]));
-    await Promise.all(fine);
-    for (const layer of ["land-50m", "coast-50m", "border-50m"]) if (map.getLayer(layer)) map.setLayerZoomRange(layer, 0, DETAIL_FROM);
-  };
-  map.on("zoom", addFine);
-  addFine();
+  addNear(map, files.near, DETAIL_FROM - 0.7);
+  placesOnce ??= fetch(files.places).then(async (answer) => placesOf(await answer.json()));
+  const features = await placesOnce;
+  map.getSource("places")?.setData({ type: "FeatureCollection", features });
 }
-
 let placesOnce;
-function columns(address) {
-  placesOnce ??= fetch(address).then(async (answer) => {
-    const { names, population, lon, lat } = await answer.json();
-    const features = names.map((name, i) => ({
-      type: "Feature",
-      properties: { name, population: population[i] },
-      geometry: { type: "Point", coordinates: [lon[i], lat[i]] },
-    }));
-    return { type: "FeatureCollection", features };
-  });
-  return placesOnce;
-}
 
 /** The configured style, or null where it is not to be had within patience. */
 export async function remoteStyle(address) {

@@ -22,11 +22,13 @@ export class Facets {
   }
 
   draw(fleet, chosen, loaded) {
+    // Before a fleet is here as a whole, what has come would be no count.
+    this.count = (n) => (loaded ? count(n) : "–");
     this.#chips(chosen);
     let [vehicles, meters] = [0, 0];
     for (const { kind } of fleet.things.values()) kind === "vehicle" ? vehicles++ : meters++;
-    $("tab-vehicles").querySelector("b").textContent = count(vehicles);
-    $("tab-meters").querySelector("b").textContent = count(meters);
+    $("tab-vehicles").querySelector("b").textContent = this.count(vehicles);
+    $("tab-meters").querySelector("b").textContent = this.count(meters);
     this.#fill($("sort"), Object.entries(SORTS[this.view.kind]), this.view.sort);
     const fleets = [...fleet.fleets.values()].map(({ id, name }) => [id, name]);
     this.#fill($("fleet"), [["", gettext("all")], ...fleets], this.view.fleet);
@@ -54,7 +56,7 @@ export class Facets {
     chips.forEach(([status, , n], i) => {
       const chip = $("chips").children[i];
       chip.setAttribute("aria-pressed", view.status === status);
-      if (chip.lastChild.textContent !== count(n)) chip.lastChild.textContent = count(n);
+      if (chip.lastChild.textContent !== this.count(n)) chip.lastChild.textContent = this.count(n);
     });
   }
 

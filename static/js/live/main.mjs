@@ -82,8 +82,10 @@ let chosen = { shown: [], counts: {}, total: 0, attention: 0, alerts: 0 };
 let asked = false;
 function redraw(now = false) {
   if (now) orderedAt = 0;
-  if (asked && !now) return;
-  const wait = now || live.things.size < MANY ? 0 : DRAW_MANY_EVERY_MS - (performance.now() - drawnAt);
+  // Whom somebody looks at does not wait for the many.
+  const soon = now || live.things.size < MANY || live.fresh.has(view.selected);
+  if (asked && !soon) return;
+  const wait = soon ? 0 : DRAW_MANY_EVERY_MS - (performance.now() - drawnAt);
   asked = true;
   if (wait > 0) setTimeout(() => requestAnimationFrame(draw), wait);
   else requestAnimationFrame(draw);
@@ -194,6 +196,9 @@ const socket = new LiveSocket(start.socket, {
     redraw(state === "live");
   },
 });
+// A few are in the page itself: something to look at while the socket fetches them all.
+for (const message of start.first) live.takeSnapshot(message);
+rank(live.things.values());
 socket.open(early);
 addEventListener("online", () => socket.hurry());
 alerts.addEventListener("change", () => redraw(true));

@@ -12,6 +12,10 @@ const GLIDE_MS = [250, 1600];
 /** A position that is less exact is drawn as not exact, in metres. */
 export const ROUGH_M = 150;
 const GLIDE_FROM_PX = 1.5;
+// Where a frame takes longer, for want of a graphics card, two of three are left to the rest of
+// the page: what is read comes before what glides.
+const SLOW_MS = 40;
+const LONGEST_PAUSE_MS = 300;
 const JUMP_M = 3000;
 const EARTH_M = 40_075_016;
 const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES];
@@ -28,6 +32,8 @@ export class Symbols {
     this.drawn = [];
     this.clusters = [];
     this.gliding = new Set();
+    /** Milliseconds from asking for a frame to drawing it. */
+    this.frameTook = 0;
     /** How much larger than on a desk. */
     this.large = 1;
     this.repaint();
@@ -48,7 +54,7 @@ export class Symbols {
     this.selected = selected;
     this.way = way;
     for (const thing of things) if (thing.retarget) this.#aim(thing);
-    this.invalidate();
+    this.#invalidateAtLeisure();
   }
 
   enlarge(by) {
@@ -58,11 +64,20 @@ export class Symbols {
 
   invalidate() {
     if (this.asked) return;
-    this.asked = true;
-    requestAnimationFrame((now) => {
-      this.asked = false;
-      this.draw(now);
+    this.asked = performance.now();
+    requestAnimationFrame(() => {
+      this.frameTook = performance.now() - this.asked;
+      this.asked = 0;
+      this.draw();
     });
+  }
+
+  #invalidateAtLeisure() {
+    if (this.frameTook < SLOW_MS) this.invalidate();
+    else this.pausing ??= setTimeout(() => {
+      this.pausing = null;
+      this.invalidate();
+    }, Math.min(LONGEST_PAUSE_MS, 2 * this.frameTook)); // Hidden, a page had no frames at all.
   }
 
   draw() {
@@ -90,7 +105,7 @@ export class Symbols {
     for (const place of single) if (place.thing.key !== this.selected) this.#drawSymbol(c, place);
     const chosen = single.find((place) => place.thing.key === this.selected);
     if (chosen) this.#drawChosen(c, chosen);
-    if (this.gliding.size) this.invalidate();
+    if (this.gliding.size) this.#invalidateAtLeisure();
   }
 
   /** What is under a point of the map: {thing} or {cluster} or null. */

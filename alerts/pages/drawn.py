@@ -1,4 +1,4 @@
-"""What a page with a map or a chart needs to know before its modules run."""
+"""Series for a page's chart."""
 
 from __future__ import annotations
 
@@ -6,22 +6,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.templatetags.static import static
-
 from alerts.samples import Series
 from telemetry.pages.period import Period, offsets_from_utc
-from telemetry.views import MAP_FILES
 from tenants.models import Organisation, Units
-
-
-def map_settings() -> dict[str, Any]:
-    return {
-        "light": settings.MAP_STYLE_URL,
-        "dark": settings.MAP_STYLE_DARK_URL,
-        "worker": static("npm/maplibre-gl-worker.mjs"),
-        "files": {name: static(f"map/{name}.json") for name in MAP_FILES},
-    }
 
 
 def drawn(
