@@ -21,7 +21,8 @@ from django.utils.translation import ngettext_lazy
 
 from alerts import life, undo
 from alerts.models import Alert, Rule, Severity
-from alerts.pages.narrowing import GROUPS, RANK, SINCE, STATES, Narrowing, counts, in_state
+from alerts.pages.narrowing import GROUPS, SINCE, STATES, Narrowing, counts, in_state
+from alerts.selectors import RANK
 from alerts.wording import saw
 from fleet.models import Fleet
 from tenants.errors import DomainError
