@@ -23,7 +23,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from alerts.announce import announce
-from alerts.engine.clock import from_us
 from alerts.engine.state import Transition, replace
 from alerts.episodes import NEVER, Episode, episodes_of
 from alerts.history import touched_until
@@ -32,6 +31,7 @@ from alerts.late_spans import GoingOn, hand_over
 from alerts.models import Alert, AlertState, AlertTransition, LateSpan
 from alerts.recording import Happening, Recorded, hold_record, new_alert, new_step, plain
 from alerts.rulebook import RuleBook, Subject
+from telemetry.clock import from_us
 
 log = structlog.get_logger(__name__)
 

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from alerts.engine.clock import from_us, to_us
 from alerts.engine.derived import Age, RateOfChange
 from alerts.engine.metrics import ATTRIBUTE
 from alerts.engine.program import Program
 from alerts.engine.state import Samples, SubjectState
+from telemetry.clock import from_us, to_us
 from telemetry.records import SCHEMA_VERSION, MeterReading, Reading, VehicleReading
 
 PAGE = 5000
