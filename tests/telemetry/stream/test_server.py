@@ -7,33 +7,20 @@ import urllib.request
 
 import psutil
 import pytest
-from asgiref.sync import sync_to_async
-from django.db import connections
 
 from telemetry.consumers.stream import PATH
-from telemetry.storage.connection import connect
-from telemetry.storage.store import Store
 from tenants import services
 from tests.people import acting
-from tests.telemetry.dashboards import Yard
+from tests.telemetry.dashboards import aside
 from tests.telemetry.readings import SECOND, T0, vehicle_reading
 from tests.telemetry.test_web_server import server  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
-aside = sync_to_async
 MANY = 400
 ENOUGH = 12 * 2**20
 """Bytes that a client who reads has heard."""
 LONG = "x" * 200
-
-
-@pytest.fixture
-async def yard(committed):
-    held = connect("outrider tests")
-    yield await aside(lambda: Yard(Store(held)))()
-    held.close()
-    await aside(connections.close_all)()
 
 
 async def opened(port, secret, query="", **options):
