@@ -24,8 +24,9 @@ from redis.exceptions import RedisError
 from telemetry import alert_log, horizon, live_metrics
 from telemetry.consumers import marks
 from telemetry.consumers.feed import Closed, Feed, json, parts
+from telemetry.consumers.places import Places
 from telemetry.consumers.room import Room
-from telemetry.consumers.stream_opening import Opening, Places, open_stream, unavailable
+from telemetry.consumers.stream_opening import Opening, open_stream, unavailable
 from telemetry.consumers.subscriptions import Outlook, look
 from tenants.errors import PROBLEM_TYPE, DomainError
 
@@ -53,8 +54,9 @@ async def streams(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["method"] == "HEAD":
             await _answer(send, 200, _HEADERS)
             return
-        with places.taken(opening.access.caller), live_metrics.STREAMS.track_inprogress():
-            await _stream(opening, receive, send)
+        async with places.taken(opening.access.caller):
+            with live_metrics.STREAMS.track_inprogress():
+                await _stream(opening, receive, send)
     except DomainError as error:
         await _refuse(error, scope, send)
 
