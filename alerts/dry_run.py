@@ -11,7 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.engine import schedule
-from alerts.engine.program import Program, advance, compile_program
+from alerts.engine.program import Program, compile_program
+from alerts.engine.run import advance
 from alerts.engine.sensor import Surroundings
 from alerts.engine.spec import RuleSpec, encode_spec
 from alerts.engine.state import Transition

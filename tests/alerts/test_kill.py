@@ -16,7 +16,8 @@ from django.db import connection
 from django.utils import timezone
 
 from alerts import evaluation
-from alerts.engine.program import advance, compile_program
+from alerts.engine.program import compile_program
+from alerts.engine.run import advance
 from alerts.engine.sensor import Surroundings
 from alerts.engine.state import SubjectState
 from alerts.evaluation import GROUP
