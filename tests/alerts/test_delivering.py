@@ -489,6 +489,10 @@ def test_it_writes_down_request_answer_and_time(actor, webhook, receiver):
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
         "ff02::1",
+        "::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "fec0::1",
+        "5f00::1",
     ],
 )
 def test_it_calls_no_address_inside(address):
