@@ -62,16 +62,7 @@ def summary(message: Message) -> tuple[str, list[str]]:
     """A subject line and the lines of a message, for people."""
     payload, data = message.payload, message.payload["data"]
     if "alerts" in data:
-        alerts = data["alerts"]
-        return (
-            "[Outrider] "
-            + ngettext("%(n)d alert of low severity", "%(n)d alerts of low severity", len(alerts))
-            % {"n": len(alerts)},
-            [
-                f"{_local(a['opened_at'], message.zone)}  {a['subject_name']}: {a['title']}"
-                for a in alerts
-            ],
-        )
+        return _digest(data, message.zone)
     said = {"alert.opened": data["severity"].upper(), "alert.resolved": _("Resolved")}.get(
         payload["type"], _("Test")
     )
@@ -82,6 +73,16 @@ def summary(message: Message) -> tuple[str, list[str]]:
         lines.append(_("Until: %(time)s") % {"time": _local(data["resolved_at"], message.zone)})
     lines += message.saw
     return f"[Outrider] {said}: {data['subject_name']}: {data['title']}", lines
+
+
+def _digest(data: dict[str, Any], zone: str) -> tuple[str, list[str]]:
+    """Of `count` alerts, of which the first are named."""
+    n, named = data["count"], data["alerts"]
+    many = ngettext("%(n)d alert of low severity", "%(n)d alerts of low severity", n) % {"n": n}
+    lines = [f"{_local(a['opened_at'], zone)}  {a['subject_name']}: {a['title']}" for a in named]
+    if n > len(named):
+        lines.append(_("and %(n)d more") % {"n": n - len(named)})
+    return f"[Outrider] {many}", lines
 
 
 def _local(moment: str, zone: str) -> str:

@@ -16,6 +16,7 @@ from alerts.digest import send_digests
 from alerts.models import Alert, Channel, Delivery, DeliveryAttempt
 from alerts.notifiers import outbound
 from alerts.notifiers.apprise import SERVICES
+from alerts.notifiers.notifier import Message, summary
 from alerts.rules import create_rule
 from tenants.errors import DomainError
 from tenants.models import Membership, Role, User
@@ -382,6 +383,22 @@ def test_it_knows_when_quiet_hours_end_in_the_organisations_time_zone(actor, web
     evening = datetime(2026, 7, 1, 21, 30, tzinfo=UTC)  # 23:30 in Berlin
     assert delivering.end_of_quiet_hours(channel, evening) == datetime(2026, 7, 2, 4, tzinfo=UTC)
     assert delivering.end_of_quiet_hours(channel, datetime(2026, 7, 1, 12, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "subject", "last"),
+    [
+        (1, "[Outrider] 1 alert of low severity", "21 Nov 2026, 11:00:00 CET  Van: Slow"),
+        (5, "[Outrider] 5 alerts of low severity", "and 3 more"),
+    ],
+)
+def test_a_digest_tells_how_many_there_were_and_names_the_first(count, subject, last):
+    alert = {"opened_at": "2026-11-21T10:00:00Z", "subject_name": "Van", "title": "Slow"}
+    data = {"severity": "low", "count": count, "alerts": [alert] * min(count, 2)}
+    payload = {"type": "alert.digest", "data": data}
+    message = Message("key", "a@b.example", (), "alert.digest", payload, zone="Europe/Berlin")
+    said, lines = summary(message)
+    assert (said, lines[-1]) == (subject, last)
 
 
 def test_it_collects_what_is_of_low_severity_into_one_digest(actor, fleet, webhook, receiver):
