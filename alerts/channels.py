@@ -95,7 +95,7 @@ def _require_addition(actor: Actor, kind: str, user: User | None) -> None:
     require_room(actor, user)
 
 
-def require_room(actor: Actor, user: User) -> None:
+def require_room(actor: Actor, user: User | None) -> None:
     """Without leave to say who is told, a person has few contacts. Raises DomainError."""
     if Scope.ALERTS_WRITE in actor.scopes:
         return

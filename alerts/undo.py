@@ -107,8 +107,7 @@ def restore_rule(*, actor: Actor, rule: Rule) -> Rule:
 def restore_channel(*, actor: Actor, channel: Channel) -> Channel:
     """Bring back a channel that was removed. What was cancelled with it stays cancelled."""
     require_change(actor, channel)
-    if channel.user is not None:
-        require_room(actor, channel.user)
+    require_room(actor, channel.user)
     restored = (
         Channel.objects.for_tenant(actor.tenant)
         .filter(pk=channel.pk, archived_at__isnull=False)
