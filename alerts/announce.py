@@ -33,35 +33,32 @@ def nudge_delivery() -> None:
 def publish(events: list[tuple[str, Alert]]) -> None:
     """Send the events to whoever watches. At most once: the inbox itself is the truth."""
     try:
+        told = [(alert.tenant_id, name, _as_told(alert)) for name, alert in events]
         # First, since event streams read there what the group is told of.
         alert_log.append(
-            (alert.tenant_id, {"type": name, "alert": message(name, alert)["alert"]})
-            for name, alert in events
+            (tenant_id, {"type": name, "alert": alert}) for tenant_id, name, alert in told
         )
-        async_to_sync(_send)(events)
+        async_to_sync(_send)(told)
     except Exception as error:
         log.warning("alert_events_not_sent", error=str(error), events=len(events))
 
 
-async def _send(events: list[tuple[str, Alert]]) -> None:
+async def _send(told: list[tuple[int, str, dict[str, object]]]) -> None:
     layer = get_channel_layer()
-    for name, alert in events:
-        await layer.group_send(alerts_group_of(alert.tenant_id), message(name, alert))
+    for tenant_id, name, alert in told:
+        event = {"type": "alert.event", "event": name, "alert": alert}
+        await layer.group_send(alerts_group_of(tenant_id), event)
 
 
-def message(name: str, alert: Alert) -> dict[str, object]:
-    """What a dashboard gets, beside the event's name."""
+def _as_told(alert: Alert) -> dict[str, object]:
+    """What a dashboard gets of an alert, beside the event's name."""
     return {
-        "type": "alert.event",
-        "event": name,
-        "alert": {
-            "id": str(alert.public_id),
-            "title": alert.title,
-            "severity": alert.severity,
-            "state": alert.state,
-            "late": alert.late,
-            "subject": alert.subject_reference,
-            "subject_kind": alert.kind,
-            "opened_at": alert.opened_at.isoformat().replace("+00:00", "Z"),
-        },
+        "id": str(alert.public_id),
+        "title": alert.title,
+        "severity": alert.severity,
+        "state": alert.state,
+        "late": alert.late,
+        "subject": alert.subject_reference,
+        "subject_kind": alert.kind,
+        "opened_at": alert.opened_at.isoformat().replace("+00:00", "Z"),
     }

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.engine import schedule
-from alerts.engine.clock import from_us, to_us
-from alerts.engine.program import Program, advance, compile_program
+from alerts.engine.program import Program, compile_program
+from alerts.engine.run import advance
 from alerts.engine.sensor import Surroundings
 from alerts.engine.spec import RuleSpec, encode_spec
 from alerts.engine.state import Transition
@@ -24,6 +24,7 @@ from alerts.recording import plain
 from alerts.rules import checked_spec
 from fleet.geofences import Geofence
 from fleet.models import Meter, Vehicle
+from telemetry.clock import from_us, to_us
 from telemetry.records import Reading
 from tenants.actors import Actor
 from tenants.errors import DomainError

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from alerts.engine.clock import from_us
-from alerts.engine.program import Program, advance
+from alerts.engine.program import Program
+from alerts.engine.run import advance
 from alerts.engine.state import CLEAR, HELD_BACK, SubjectState, Transition
 from alerts.history import pages, state_before
+from telemetry.clock import from_us
 
 MOST_READINGS = 1_000_000
 NEVER = datetime.max.replace(tzinfo=UTC)

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from alerts import rules
 from alerts.announce import announce
-from alerts.engine.program import advance
+from alerts.engine.run import advance
 from alerts.engine.state import (
     CLEARING,
     OPEN,

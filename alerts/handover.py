@@ -12,7 +12,7 @@ from typing import Final
 from django.db.models import Count, QuerySet, Window
 
 from alerts.models import Alert, AlertState
-from alerts.pages.narrowing import RANK
+from alerts.selectors import RANK
 from telemetry import handover as readings
 from telemetry.handover import Fault, Listed, Standing
 

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from alerts.engine.clock import from_us, to_us
 from alerts.engine.derived import Age, RateOfChange
 from alerts.engine.metrics import ATTRIBUTE
 from alerts.engine.program import Program
 from alerts.engine.state import Samples, SubjectState
+from telemetry.clock import from_us, to_us
 from telemetry.records import SCHEMA_VERSION, MeterReading, Reading, VehicleReading
 
 PAGE = 5000
@@ -69,16 +69,8 @@ def state_before(program: Program, kind: str, subject_id: int, since: datetime) 
 
 def last_heard(kind: str, subject_id: int, name: str, *, before: datetime) -> datetime | None:
     """Of the newest reading before then that had the value."""
-    _, key, table = _RECORDS[kind]
-    present, arguments = presence(name)
-    sql = (
-        f"SELECT time FROM {table} WHERE {key} = %s AND time < %s AND time >= %s"  # noqa: S608
-        f" AND {present} ORDER BY time DESC LIMIT 1"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [subject_id, before, before - FURTHEST, *arguments])
-        row = cursor.fetchone()
-    return None if row is None else row[0]
+    bounds = [before, before - FURTHEST]
+    return _heard(kind, subject_id, name, "time < %s AND time >= %s", bounds, "DESC")
 
 
 def touched_until(program: Program, kind: str, subject_id: int, last: datetime) -> datetime:
@@ -95,14 +87,22 @@ def touched_until(program: Program, kind: str, subject_id: int, last: datetime) 
 
 
 def _heard_again(kind: str, subject_id: int, name: str, *, after: datetime) -> datetime | None:
+    """Of the oldest reading after then that had the value."""
+    return _heard(kind, subject_id, name, "time > %s", [after], "ASC")
+
+
+def _heard(
+    kind: str, subject_id: int, name: str, span: str, bounds: list[datetime], order: str
+) -> datetime | None:
+    """Of the first reading in the span, in that order of time, that has the value."""
     _, key, table = _RECORDS[kind]
     present, arguments = presence(name)
     sql = (
-        f"SELECT time FROM {table} WHERE {key} = %s AND time > %s"  # noqa: S608
-        f" AND {present} ORDER BY time LIMIT 1"
+        f"SELECT time FROM {table} WHERE {key} = %s AND {span}"  # noqa: S608
+        f" AND {present} ORDER BY time {order} LIMIT 1"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [subject_id, after, *arguments])
+        cursor.execute(sql, [subject_id, *bounds, *arguments])
         row = cursor.fetchone()
     return None if row is None else row[0]
 

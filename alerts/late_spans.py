@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from alerts.engine.clock import from_us
 from alerts.engine.state import RuleState, SubjectState, Transition
 from alerts.models import LateSpan
+from telemetry.clock import from_us
 
 SETTLES = timedelta(seconds=20)
 """A backlog that is still coming is waited for …"""

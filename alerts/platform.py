@@ -12,7 +12,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.engine import schedule
-from alerts.engine.clock import to_us
 from alerts.engine.machine import Moment, Timing, in_order
 from alerts.engine.state import CLEARING, OPEN, RuleState, SubjectState
 from alerts.evaluation import commit, load_memory, save_memory
@@ -20,6 +19,7 @@ from alerts.kinds import ingest_lag
 from alerts.recording import Happening
 from alerts.rulebook import Address, RuleBook, Watching
 from alerts.silence import heard_until
+from telemetry.clock import to_us
 
 SUBJECT = ("p", 0)
 SECOND = 1_000_000

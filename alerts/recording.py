@@ -14,12 +14,12 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
-from alerts.engine.clock import from_us, to_us
 from alerts.engine.state import Transition
 from alerts.models import Alert, AlertState, AlertTransition, Delivery
 from alerts.notify import deliveries_on_opening, deliveries_on_resolving
 from alerts.rulebook import Address, RuleBook, Subject, Watching
 from alerts.saying import condition_in_words
+from telemetry.clock import from_us, to_us
 
 RECORD_CLASS = 0x0A1E28
 """First key of the locks by which an evaluation and a correction take turns."""

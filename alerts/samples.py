@@ -17,6 +17,7 @@ from alerts.engine.spec import RuleSpec
 from alerts.history import last_heard, presence
 from alerts.kinds.kind import params_of
 from alerts.kinds.rate_of_change import Params as RateParams
+from alerts.kinds.silence import silent_after
 from alerts.kinds.threshold import conditions_of
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS, Kind
 
@@ -167,7 +168,7 @@ def broken(
 
 def _silence(spec: RuleSpec, subject_id: int, start: datetime, end: datetime) -> Series:
     """Seconds since it was last heard, as they were when it spoke again."""
-    after = float(spec.params.get("after_s", 300))
+    after = float(silent_after(spec))
     expression = (
         "extract(epoch FROM received_at - lag(received_at) OVER (ORDER BY received_at))"
         "::double precision"

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Q
+from typing import Final
+
+from django.db.models import Case, Count, IntegerField, Q, Value, When
 from django.utils import timezone
 
 from alerts.models import Alert, AlertState, Severity
+
+RANK: Final = Case(
+    *(
+        When(severity=severity, then=Value(rank))
+        for rank, severity in enumerate(reversed(Severity.values))
+    ),
+    default=Value(9),
+    output_field=IntegerField(),
+)
+"""The gravest first."""
 
 
 def counts_of(tenant_id: int) -> dict[str, int]:

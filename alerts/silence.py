@@ -18,13 +18,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from alerts.engine import schedule
-from alerts.engine.clock import to_us
 from alerts.engine.state import Change, Transition
 from alerts.evaluation import commit
 from alerts.kinds.silence import silent_after
 from alerts.models import SilenceWatch
 from alerts.recording import Happening
 from alerts.rulebook import RuleBook, Subject, Watching
+from telemetry.clock import to_us
 from telemetry.streams import INGRESS
 
 SWEEP_SIZE = 2000

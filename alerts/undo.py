@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alerts.announce import announce
-from alerts.channels import require_change
+from alerts.channels import require_change, require_room
 from alerts.models import (
     Alert,
     AlertState,
@@ -107,6 +107,7 @@ def restore_rule(*, actor: Actor, rule: Rule) -> Rule:
 def restore_channel(*, actor: Actor, channel: Channel) -> Channel:
     """Bring back a channel that was removed. What was cancelled with it stays cancelled."""
     require_change(actor, channel)
+    require_room(actor, channel.user)
     restored = (
         Channel.objects.for_tenant(actor.tenant)
         .filter(pk=channel.pk, archived_at__isnull=False)

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from tenants.errors import PROBLEM_TYPE, problem
+
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
@@ -49,17 +51,10 @@ class BodyLimit:
             await self._refuse(send)
 
     async def _refuse(self, send: Send) -> None:
-        body = msgspec.json.encode(
-            {
-                "type": "/problems/too_large",
-                "title": "Too large",
-                "status": 413,
-                "code": "too_large",
-                "detail": f"The body is larger than {self._limit} bytes.",
-            }
-        )
+        detail = f"The body is larger than {self._limit} bytes."
+        body = msgspec.json.encode(problem("too_large", 413, detail))
         headers = [
-            (b"content-type", b"application/problem+json"),
+            (b"content-type", PROBLEM_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]

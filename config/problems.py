@@ -21,9 +21,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from tenants.errors import DomainError
+from tenants.errors import PROBLEM_TYPE, DomainError, problem
 
-CONTENT_TYPE = "application/problem+json"
 API_PREFIX = "/v1/"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -49,21 +48,11 @@ _DETAILS = {
 }
 
 
-def problem(
-    code: str, status: int, detail: str, *, request: HttpRequest | None, **extra: Any
-) -> dict[str, Any]:
-    """The members of a problem object, in the order people read them."""
-    body: dict[str, Any] = {
-        "type": f"/problems/{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "code": code,
-        "detail": detail,
-    }
-    if request is not None:
-        body["instance"] = request.path
-        body["request_id"] = request.META.get("HTTP_X_REQUEST_ID")
-    return body | {key: value for key, value in extra.items() if key not in body}
+def _about(request: HttpRequest | None) -> dict[str, Any]:
+    """What a problem object says of the request."""
+    if request is None:
+        return {}
+    return {"instance": request.path, "request_id": request.META.get("HTTP_X_REQUEST_ID")}
 
 
 def problem_response(
@@ -76,9 +65,10 @@ def problem_response(
     **extra: Any,
 ) -> HttpResponse:
     """A finished answer, for code outside DRF."""
-    body = problem(code, status, detail, request=request, **extra)
+    about = _about(request)
+    body = problem(code, status, detail, **about | extra | about)
     return HttpResponse(
-        _encode(body), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
+        _encode(body), status=status, content_type=PROBLEM_TYPE, headers=dict(headers or {})
     )
 
 
@@ -89,9 +79,9 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
         return None
     set_rollback()
     code, status, detail, extra, headers = described
-    request = context["request"]._request
-    body = problem(code, status, detail, request=request, **extra)
-    return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
+    about = _about(context["request"]._request)
+    body = problem(code, status, detail, **about | extra | about)
+    return Response(body, status=status, headers=headers, content_type=PROBLEM_TYPE)
 
 
 Described = tuple[str, int, str, dict[str, Any], dict[str, str]]
@@ -214,7 +204,7 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     response.headers["X-Request-ID"] = request.META["HTTP_X_REQUEST_ID"]
     if response.status_code < 400 or not _in_api(request):
         return response
-    if response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
+    if response.headers.get("Content-Type", "").startswith(PROBLEM_TYPE):
         return response
     status = response.status_code
     kept = {

@@ -237,7 +237,7 @@ TELEMETRY_HTTP_TIMEOUT_S = env.float("TELEMETRY_HTTP_TIMEOUT_S", 5.0)
 TELEMETRY_STREAMS_MAX = env.int("TELEMETRY_STREAMS_MAX", 1000)
 """Event streams that one web process keeps open."""
 TELEMETRY_STREAMS_PER_TOKEN = env.int("TELEMETRY_STREAMS_PER_TOKEN", 20)
-"""Of them, those of one token or one person."""
+"""Event streams that one token or one person may have open, over all processes."""
 TELEMETRY_WATCHED_DEVICES = env.int("TELEMETRY_WATCHED_DEVICES", 50)
 """Devices whose last frames are kept at once while somebody looks at them; 0: none ever."""
 TELEMETRY_FUTURE_TOLERANCE_S = env.int("TELEMETRY_FUTURE_TOLERANCE_S", 300)

@@ -99,6 +99,7 @@ def _read_apart(content: bytes) -> list[list[str]]:
             input=content,
             capture_output=True,
             cwd=settings.BASE_DIR,
+            env={},  # Our secrets are none of its business.
             timeout=READING_S,
             check=False,
         )

@@ -18,8 +18,6 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 MEMORY_BYTES: Final = 640 * 1024 * 1024
 CPU_S: Final = 10
-
-
 TEXT_CHARACTERS: Final = 16 * 1024 * 1024
 """Of all cells together: a text that is kept once may stand in any number of cells."""
 DAMAGED: Final = 1

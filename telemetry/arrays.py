@@ -17,6 +17,7 @@ import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
+from telemetry.clock import from_us
 from telemetry.fields import VEHICLE_FIELDS, Field, Kind
 
 Floats = NDArray[np.float64]
@@ -89,7 +90,7 @@ def pages(
             yield rows
         if len(rows) < PAGE:
             return
-        after = (moment(int(rows.time[-1])), last_id)
+        after = (from_us(int(rows.time[-1])), last_id)
 
 
 def _page(
@@ -147,15 +148,3 @@ def _fields_of_the_row(data: bytes) -> Iterator[bytes]:
         at += 4
         yield data[at : at + max(length, 0)]
         at += max(length, 0)
-
-
-def microseconds(time: datetime) -> int:
-    """Of a moment since 1970, exactly."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(time_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=time_us)
-
-
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

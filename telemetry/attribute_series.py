@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 from django.db import connection
 
-from telemetry.arrays import Floats, Times, microseconds
+from telemetry.arrays import Floats, Times
+from telemetry.clock import to_us
 from telemetry.fields import Field, Kind
 from telemetry.sampling import EACH
 
@@ -67,9 +68,7 @@ def series(
             parameters,
         )
         rows = cursor.fetchall()
-    pairs = sorted(
-        {(microseconds(row[at]), row[at + 1]) for row in rows for at in range(0, 2 * EACH, 2)}
-    )
+    pairs = sorted({(to_us(row[at]), row[at + 1]) for row in rows for at in range(0, 2 * EACH, 2)})
     return (
         np.array([time for time, _value in pairs], dtype=np.int64),
         np.array([value for _time, value in pairs], dtype=np.float64),

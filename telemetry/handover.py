@@ -11,11 +11,9 @@ from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Count, F, Q
 
 from fleet.models import Device
 from telemetry.frames import reason
-from telemetry.models import QuarantinedFrame
 from telemetry.status import LOW_SOC_PCT
 
 MOST: Final = 50
@@ -43,6 +41,16 @@ _LOW = f"""
     {_KNOWN} AND silent.at >= %(now)s AND l.soc_pct < %(low)s AND l.charging IS NOT TRUE
     ORDER BY l.soc_pct, v.id LIMIT {MOST}
 """
+_REFUSED = f"""
+    SELECT device_id, code, n, before, count(*) OVER () FROM (
+        SELECT device_id, code, count(*) FILTER (WHERE received_at >= %(since)s) AS n,
+               count(*) FILTER (WHERE received_at < %(since)s) AS before
+        FROM telemetry_quarantined_frame
+        WHERE tenant_id = %(tenant)s AND received_at >= %(before)s AND received_at < %(now)s
+        GROUP BY device_id, code
+    ) refused
+    WHERE n > before ORDER BY n - before DESC, code, device_id LIMIT {MOST_FAULTS}
+"""  # noqa: S608 (a number of our own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +99,26 @@ def low_charge(tenant_id: int, now: datetime) -> Listed[Standing]:
 
 def refusals_grown(tenant_id: int, since: datetime, now: datetime) -> Listed[Fault]:
     """Where more was refused since then than in as long a time before; the most first."""
-    lately = Count("pk", filter=Q(received_at__gte=since))
-    earlier = Count("pk", filter=Q(received_at__lt=since))
-    found = list(
-        QuarantinedFrame.objects.filter(
-            tenant_id=tenant_id, received_at__gte=since - (now - since), received_at__lt=now
-        )
-        .values("device_id", "code")
-        .annotate(n=lately, before=earlier)
-        .filter(n__gt=F("before"))
-        .order_by(F("before") - F("n"), "code", "device_id")[: MOST_FAULTS + 1]
+    rows, total = _read(
+        _REFUSED,
+        {"tenant": tenant_id, "before": since - (now - since), "since": since, "now": now},
     )
-    devices = Device.objects.for_tenant(tenant_id).in_bulk(
-        {each["device_id"] for each in found if each["device_id"]}
-    )
+    devices = Device.objects.for_tenant(tenant_id).in_bulk({row[0] for row in rows if row[0]})
     faults = [
-        Fault(
-            devices.get(each["device_id"]),
-            str(reason(each["code"])),
-            each["code"],
-            each["n"],
-            each["before"],
-        )
-        for each in found[:MOST_FAULTS]
+        Fault(devices.get(device_id), str(reason(code)), code, n, before)
+        for device_id, code, n, before in rows
     ]
-    return Listed(faults, len(found))
+    return Listed(faults, total)
 
 
 def _standing(sql: str, parameters: dict[str, Any]) -> Listed[Standing]:
+    rows, total = _read(sql, parameters)
+    return Listed([Standing(*row) for row in rows], total)
+
+
+def _read(sql: str, parameters: dict[str, Any]) -> tuple[list[tuple[Any, ...]], int]:
+    """The rows, and how many there are of them in all: each row's last column."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
-    return Listed([Standing(*row[:-1]) for row in rows], rows[0][-1] if rows else 0)
+    return [row[:-1] for row in rows], rows[0][-1] if rows else 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from telemetry.arrays import microseconds
+from telemetry.clock import to_us
 from telemetry.status import MOVING_FROM_KMH, Status
 
 WINDOW: Final = timedelta(hours=12)
@@ -62,6 +62,4 @@ def since(
     }
     with connection.cursor() as cursor:
         cursor.execute(_SINCE, parameters)
-        return {
-            reference: (microseconds(time), longer) for reference, time, longer in cursor.fetchall()
-        }
+        return {reference: (to_us(time), longer) for reference, time, longer in cursor.fetchall()}

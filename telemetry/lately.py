@@ -10,7 +10,8 @@ import numpy as np
 
 from fleet.models import Vehicle
 from telemetry import arrays, sampling
-from telemetry.arrays import Floats, Rows, Times, microseconds
+from telemetry.arrays import Floats, Rows, Times
+from telemetry.clock import to_us
 from telemetry.journey import POWER, Journey
 from telemetry.journey_totals import filled
 
@@ -26,8 +27,8 @@ def last_hour(vehicle: Vehicle, *, now: datetime) -> dict[str, Any]:
     ms, values]}, broken by None where it was silent."""
     start = now - SPAN
     journey = Journey(
-        microseconds(start),
-        microseconds(now),
+        to_us(start),
+        to_us(now),
         gap_us=vehicle.silent_after_s * 1_000_000,
         points=SPARK_POINTS,
     )
@@ -35,7 +36,7 @@ def last_hour(vehicle: Vehicle, *, now: datetime) -> dict[str, Any]:
     for page in arrays.pages(vehicle.pk, start=start, end=now):
         journey.add(page)
         way += _way(page)
-    journey.close(microseconds(now))
+    journey.close(to_us(now))
     sparks = {}
     for name in SPARKS:
         time, values = journey.series(name)
@@ -51,8 +52,8 @@ def last_hour(vehicle: Vehicle, *, now: datetime) -> dict[str, Any]:
 def today(vehicle: Vehicle, *, start: datetime, now: datetime) -> dict[str, Any]:
     """Distance, energy and time under way since `start`, as the vehicle's page tells them."""
     journey = Journey(
-        microseconds(start),
-        microseconds(now),
+        to_us(start),
+        to_us(now),
         gap_us=vehicle.silent_after_s * 1_000_000,
         points=16,
     )

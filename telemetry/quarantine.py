@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ from fleet.models import Device
 from fleet.selectors import resolve_meters, resolve_vehicles
 from telemetry.adapters import ADAPTERS
 from telemetry.adapters.decoded import RAW_LIMIT, Addressed
+from telemetry.clock import from_us, to_us
 from telemetry.envelope import Envelope, Kind, Speaker, array_header
 from telemetry.limits import limits_of
 from telemetry.models import QuarantinedFrame
@@ -45,7 +46,6 @@ __all__ = ["ACCEPTED", "GROUP", "drain", "replay"]
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "quarantine"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 # --- From the log into the table ---------------------------------------------------------
@@ -127,7 +127,7 @@ def _row(log_id: str, frame: RefusedFrame) -> QuarantinedFrame:
         seq=frame.seq,
         raw=frame.raw,
         raw_size=frame.raw_size,
-        received_at=_EPOCH + timedelta(microseconds=frame.received_at),
+        received_at=from_us(frame.received_at),
     )
 
 
@@ -202,11 +202,11 @@ def _judge_again(
         device = devices[frame.device_id]
         if device is None:
             return "the device is gone or archived"
-    received_us = _microseconds(frame.received_at)
+    received_us = to_us(frame.received_at)
     limits = limits_of(
         Organisation.objects.values_list("retention_days", flat=True).get(pk=frame.tenant_id)
     )
-    earliest_us, _ = limits.span(_microseconds(now))
+    earliest_us, _ = limits.span(to_us(now))
     _, latest_us = limits.span(received_us)
     answer = adapter.read(bytes(frame.raw), _kind_of(device), (earliest_us, latest_us))
     if isinstance(answer, Refusal):
@@ -239,10 +239,6 @@ def _records_again(raw: bytes) -> list[Append] | str:
         Append(INGRESS, partition, encode_readings(found), len(found))
         for partition, found in by_partition.items()
     ] or "it holds no reading"
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _kind_of(device: Device | None) -> Kind | None:

@@ -10,12 +10,13 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 from django.db import connection
 
+from telemetry.clock import from_us, to_us
 from telemetry.storage.subjects import METERS, VEHICLES, Subject
 from tenants.errors import DomainError
 
@@ -71,16 +72,16 @@ class Position:
     reading_id: int
 
     def encoded(self) -> str:
-        microseconds = (self.time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        return base64.urlsafe_b64encode(b"%d.%d" % (microseconds, self.reading_id)).decode()
+        identity = b"%d.%d" % (to_us(self.time), self.reading_id)
+        return base64.urlsafe_b64encode(identity).decode()
 
     @classmethod
     def decoded(cls, cursor: str) -> Position:
         """Raises DomainError `bad_cursor` for anything `encoded` did not make."""
         try:
             text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-            microseconds, reading_id = (int(part) for part in text.split(b"."))
-            time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+            time_us, reading_id = (int(part) for part in text.split(b"."))
+            time = from_us(time_us)
             if not -(2**31) <= reading_id < 2**31:
                 raise ValueError(reading_id)
         except (ValueError, OverflowError, binascii.Error) as error:

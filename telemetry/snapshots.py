@@ -6,7 +6,6 @@ One query for the things of a fleet and one for their latest state, never one pe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
@@ -15,16 +14,12 @@ from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from fleet.models import Fleet, Meter, Vehicle
+from telemetry.clock import to_us
 from telemetry.models import MeterLatest, VehicleLatest
 from telemetry.patches import METER_VALUES, VEHICLE_VALUES, Patch
 
 ROSTER_SECONDS = 5
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STAMP = ("time", "reading_id", "received_at", "older", "invalid")
-
-
-def microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def vehicle_entries(
@@ -153,9 +148,9 @@ def _patch(reference: str, stamp: list[Any], values: dict[str, Any]) -> Patch:
         sent["invalid"] = invalid
     return {
         "id": reference,
-        "time_us": microseconds(time),
+        "time_us": to_us(time),
         "reading_id": reading_id,
-        "received_us": microseconds(received_at),
+        "received_us": to_us(received_at),
         "values": sent,
         "older": older,
     }

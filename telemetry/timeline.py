@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from fleet.models import Vehicle
 from fleet.selectors import devices_of
-from telemetry.arrays import microseconds, moment
+from telemetry.clock import from_us, to_us
 from telemetry.frames import reason as refusal_reason
 from telemetry.journey import Journey
 from telemetry.journey_parts import Charge, Gap, Span, Stop
@@ -65,13 +65,13 @@ def _refusals(vehicle_id: int, gaps: Sequence[Gap]) -> list[tuple[int, str]]:
     rows = (
         QuarantinedFrame.objects.filter(
             device_id__in=devices_of(vehicle_id=vehicle_id),
-            received_at__gte=moment(gaps[0].start),
-            received_at__lt=moment(max(gap.end for gap in gaps)),
+            received_at__gte=from_us(gaps[0].start),
+            received_at__lt=from_us(max(gap.end for gap in gaps)),
         )
         .order_by("received_at")
         .values_list("received_at", "code")[:MOST_REFUSALS]
     )
-    return [(microseconds(at), code) for at, code in rows]
+    return [(to_us(at), code) for at, code in rows]
 
 
 def _reason(gap: Gap, refused: list[tuple[int, str]]) -> str:
@@ -103,7 +103,7 @@ def events(vehicle: Vehicle, journey: Journey, why: Sequence[str]) -> list[Event
     if journey.alarms:
         found += _alarms(vehicle_id, journey)
     for source in settings.TELEMETRY_TIMELINE_SOURCES:
-        found += import_string(source)(vehicle, moment(journey.start), moment(journey.end))
+        found += import_string(source)(vehicle, from_us(journey.start), from_us(journey.end))
     return sorted(found, key=lambda event: event.time, reverse=True)
 
 
@@ -113,25 +113,25 @@ def _charging(charge: Charge) -> list[Event]:
     begun = [_("Charging started")]
     if charge.soc is not None:
         begun.append(f"{charge.soc:.0f} %")
-    found = [Event(moment(charge.start), " · ".join(begun))]
+    found = [Event(from_us(charge.start), " · ".join(begun))]
     if charge.end is not None:
         ended = [_("Charging ended")]
         if charge.kwh_millionths:
             ended.append(_("%(kwh).1f kWh DC") % {"kwh": charge.kwh_millionths / 1e6})
         if charge.soc_end is not None:
             ended.append(f"{charge.soc_end:.0f} %")
-        found.append(Event(moment(charge.end), " · ".join(ended)))
+        found.append(Event(from_us(charge.end), " · ".join(ended)))
     return found
 
 
 def _silence(gap: Gap, why: str) -> Event:
     text = _("Silent for %(time)s: %(why)s") % {"time": long_words(gap.end - gap.start), "why": why}
-    return Event(moment(gap.start), text, _("Gap"), Tone.PLAIN)
+    return Event(from_us(gap.start), text, _("Gap"), Tone.PLAIN)
 
 
 def _stop(stop: Stop) -> Event:
     words = _("Stood for at least %(time)s") if stop.is_cut else _("Stood for %(time)s")
-    return Event(moment(stop.start), words % {"time": long_words(stop.length)}, _("Stop"))
+    return Event(from_us(stop.start), words % {"time": long_words(stop.length)}, _("Stop"))
 
 
 def _lateness(span: Span) -> Event:
@@ -140,7 +140,7 @@ def _lateness(span: Span) -> Event:
         "%(n)d readings arrived up to %(lag)s late, history corrected",
         span.count,
     ) % {"n": span.count, "lag": long_words(span.most)}
-    return Event(moment(span.start), text, _("Late"), Tone.LATE)
+    return Event(from_us(span.start), text, _("Late"), Tone.LATE)
 
 
 def long_words(time_us: int) -> str:
@@ -157,7 +157,7 @@ def long_words(time_us: int) -> str:
 def _remarked(vehicle_id: int, journey: Journey, column: str) -> list[tuple[datetime, list[str]]]:
     rows = (
         VehicleReadingRow.objects.filter(
-            vehicle_id=vehicle_id, time__gte=moment(journey.start), time__lt=moment(journey.end)
+            vehicle_id=vehicle_id, time__gte=from_us(journey.start), time__lt=from_us(journey.end)
         )
         .exclude(**{f"{column}__isnull": True})
         .order_by("-time")
@@ -182,12 +182,12 @@ def _invalid(vehicle_id: int, journey: Journey) -> list[Event]:
     named = _remarked(vehicle_id, journey, "invalid")
     found = []
     for span in journey.invalid:
-        inside = [names for time, names in named if span.start <= microseconds(time) <= span.end]
+        inside = [names for time, names in named if span.start <= to_us(time) <= span.end]
         fields = sorted({name for names in inside for name in names})
         text = ngettext(
             "%(n)d reading with invalid values", "%(n)d readings with invalid values", span.count
         ) % {"n": span.count}
         if fields:
             text += f": {', '.join(fields)}"
-        found.append(Event(moment(span.start), text, _("Invalid"), Tone.WARNING))
+        found.append(Event(from_us(span.start), text, _("Invalid"), Tone.WARNING))
     return found

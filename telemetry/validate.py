@@ -8,7 +8,7 @@ one that is wrong is looked at again, to say what is wrong with it. Pure: time i
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from telemetry.clock import from_us, to_us
 from telemetry.fields import (
     MAX_ALARMS,
     MAX_ATTRIBUTES,
@@ -89,7 +90,6 @@ def wire_type(field: Field) -> Any:
 
 
 # --- Time --------------------------------------------------------------------------------
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US: Final = 86_400_000_000
 EARLIEST_US: Final = 946_684_800_000_000
 """2000-01-01: no telemetry is older, but many a clock that was never set is."""
@@ -99,8 +99,7 @@ def microseconds(time: datetime | int) -> int:
     """A decoded `Time` as microseconds since 1970, exactly."""
     if isinstance(time, int):
         return time * 1000
-    since = time - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return to_us(time)
 
 
 Span = tuple[int, int]
@@ -124,7 +123,7 @@ def refuse_time(time_us: int, span: Span, name: str = "time") -> Refusal:
     if time_us < EARLIEST_US:
         return Refusal(RefusalCode.BAD_TIME, name, "the time lies before the year 2000")
     if time_us < span[0]:
-        since = (_EPOCH + timedelta(microseconds=span[0])).date()
+        since = from_us(span[0]).date()
         return Refusal(
             RefusalCode.BAD_TIME, name, f"the time is too old: history is kept since {since}"
         )

@@ -181,6 +181,7 @@ def _moment(text: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-        return found if found.tzinfo else None
     except ValueError:
         return None
+    # Anything may be called like a moment; one at an end of the calendar is in no other zone.
+    return found if found.tzinfo and 1970 <= found.year < 9999 else None

@@ -51,17 +51,24 @@ class GeofenceViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet):
 
 
 class ChannelViewSet(ArchivableViewSet):
-    """Ways to reach people."""
+    """Ways to reach people. Everybody may add, change and remove contacts of their own with
+    their session; the organisation's and other people's need `alerts:write`."""
 
     model = Channel
     serializer_class = serializers.ChannelSerializer
+    required_scopes = READ | dict.fromkeys(["POST", "PATCH", "DELETE"], Scope.TELEMETRY_READ)
+    # Whose a channel is decides the rest, there as on the pages: `channels.may_change`.
 
     def refine(self, queryset: QuerySet[Channel]) -> QuerySet[Channel]:
         return queryset.select_related("user")
 
     @extend_schema(responses={201: serializers.NewChannelSerializer})
     def create(self, request: Request) -> Response:
-        """A new channel. The signing secret of a webhook is in this answer and in no other."""
+        """A new channel. The signing secret of a webhook is in this answer and in no other.
+
+        Without `alerts:write`: an e-mail or a message to yourself, named as `person`."""
+        if not channels.may_add_own(self.actor):
+            self.actor.require(Scope.ALERTS_WRITE)
         data = self.checked().validated_data
         person = (data.pop("user", None) or {}).get("email")
         channel, secret = channels.create_channel(
@@ -78,6 +85,11 @@ class ChannelViewSet(ArchivableViewSet):
         return response
 
     def _member(self, email: str) -> User:
+        me = self.actor.user
+        if me is not None and email.lower() == me.email:
+            return me
+        # First, so that the answer does not tell who is a member.
+        self.actor.require(Scope.ALERTS_WRITE)
         members = Membership.objects.for_tenant(self.tenant).select_related("user")
         member = members.filter(user__email=email.lower()).first()
         if member is None:
@@ -93,14 +105,16 @@ class ChannelViewSet(ArchivableViewSet):
         return self.answer(channel)
 
     def destroy(self, request: Request, id: Any) -> Response:  # noqa: A002
-        """Archive: what is still to be sent there is cancelled."""
+        """Archive: what is still to be sent there is cancelled. Needs `alerts:write`, but for a
+        contact of your own."""
         channels.archive_channel(actor=self.actor, channel=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses={202: serializers.DeliverySerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, id: Any) -> Response:  # noqa: A002
-        """Send a test message; its delivery tells what became of it."""
+        """Send a test message; its delivery tells what became of it. Needs `alerts:write`, but
+        for a contact of your own."""
         delivery = channels.send_test(actor=self.actor, channel=self.get_object())
         return Response(
             serializers.DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED
@@ -109,7 +123,8 @@ class ChannelViewSet(ArchivableViewSet):
     @extend_schema(request=None, responses=serializers.SigningSecretSerializer)
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, id: Any) -> Response:  # noqa: A002
-        """A new signing secret; the old one signs beside it for a day."""
+        """A new signing secret; the old one signs beside it for a day. Needs `alerts:write`, but
+        for a contact of your own."""
         secret = channels.rotate_secret(actor=self.actor, channel=self.get_object())
         return Response({"secret": secret})
 

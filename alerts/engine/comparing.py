@@ -1,8 +1,9 @@
-"""A value held against a threshold: one closure an operator, since it is run for every rule
-and every reading."""
+"""A value held against a threshold. A closure, since it is run for every rule and every
+reading."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -10,6 +11,14 @@ from alerts.engine.sensor import Judge, Values
 
 Operator = Literal[">", ">=", "<", "<=", "==", "!="]
 ORDERED = frozenset({">", ">=", "<", "<="})
+_COMPARISONS: dict[Operator, Callable[[Any, Any], Any]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 
 
 class Limit(NamedTuple):
@@ -22,7 +31,20 @@ class Limit(NamedTuple):
 
 def judge_of(place: int, limit: Limit) -> Judge:
     """Judges the value at that place."""
-    return _MAKERS[limit.op](place, limit)
+    holds = _COMPARISONS[limit.op]
+    opens = float(limit.value) if limit.op in ORDERED else limit.value
+    stays = opens if limit.clear is None or limit.op not in ORDERED else limit.clear
+
+    def judge(values: Values, is_open: bool) -> bool | None:
+        value = values[place]
+        if value is None:
+            return None
+        try:
+            return bool(holds(value, stays if is_open else opens))
+        except TypeError:  # an attribute that is a text this time
+            return None
+
+    return judge
 
 
 def is_number(value: object) -> bool:
@@ -35,89 +57,3 @@ def lies_beyond(limit: Limit) -> bool:
         return False
     opens = float(limit.value)
     return limit.clear > opens if limit.op in (">", ">=") else limit.clear < opens
-
-
-def _above(place: int, limit: Limit) -> Judge:
-    opens = float(limit.value)
-    stays = opens if limit.clear is None else limit.clear
-
-    def judge(values: Values, is_open: bool) -> bool | None:
-        value = values[place]
-        try:
-            return None if value is None else value > (stays if is_open else opens)
-        except TypeError:  # an attribute that is a text this time
-            return None
-
-    return judge
-
-
-def _at_least(place: int, limit: Limit) -> Judge:
-    opens = float(limit.value)
-    stays = opens if limit.clear is None else limit.clear
-
-    def judge(values: Values, is_open: bool) -> bool | None:
-        value = values[place]
-        try:
-            return None if value is None else value >= (stays if is_open else opens)
-        except TypeError:
-            return None
-
-    return judge
-
-
-def _below(place: int, limit: Limit) -> Judge:
-    opens = float(limit.value)
-    stays = opens if limit.clear is None else limit.clear
-
-    def judge(values: Values, is_open: bool) -> bool | None:
-        value = values[place]
-        try:
-            return None if value is None else value < (stays if is_open else opens)
-        except TypeError:
-            return None
-
-    return judge
-
-
-def _at_most(place: int, limit: Limit) -> Judge:
-    opens = float(limit.value)
-    stays = opens if limit.clear is None else limit.clear
-
-    def judge(values: Values, is_open: bool) -> bool | None:
-        value = values[place]
-        try:
-            return None if value is None else value <= (stays if is_open else opens)
-        except TypeError:
-            return None
-
-    return judge
-
-
-def _equals(place: int, limit: Limit) -> Judge:
-    wanted = limit.value
-
-    def judge(values: Values, is_open: bool) -> bool | None:
-        value = values[place]
-        return None if value is None else bool(value == wanted)
-
-    return judge
-
-
-def _differs(place: int, limit: Limit) -> Judge:
-    unwanted = limit.value
-
-    def judge(values: Values, is_open: bool) -> bool | None:
-        value = values[place]
-        return None if value is None else bool(value != unwanted)
-
-    return judge
-
-
-_MAKERS: dict[str, Callable[[int, Limit], Judge]] = {
-    ">": _above,
-    ">=": _at_least,
-    "<": _below,
-    "<=": _at_most,
-    "==": _equals,
-    "!=": _differs,
-}

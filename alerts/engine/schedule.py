@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from alerts.engine.clock import from_us
 from alerts.engine.spec import Period
+from telemetry.clock import from_us
 
 
 def covers(periods: Sequence[Period], local: datetime) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from apprise import Apprise, AppriseAsset, NotifyType
+from django.utils.translation import gettext as _
 
 from alerts.notifiers.notifier import InvalidAddress, Message, Notifier, Outcome, summary
 
@@ -41,9 +42,9 @@ def check(address: str, secret: str) -> tuple[str, str]:
     url = secret or address
     scheme = urlsplit(url).scheme.lower()
     if scheme not in SERVICES:
-        raise InvalidAddress(f"Use one of: {', '.join(sorted(SERVICES))}.")
+        raise InvalidAddress(_("Use one of: %(names)s.") % {"names": ", ".join(sorted(SERVICES))})
     if not Apprise(asset=_ASSET).add(url):
-        raise InvalidAddress("Apprise does not understand this URL.")
+        raise InvalidAddress(_("Apprise does not understand this URL."))
     return f"{scheme}://…", url
 
 

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 from alerts.notifiers.notifier import InvalidAddress, Message, Notifier, Outcome, summary
 
@@ -20,7 +21,7 @@ def check(address: str, secret: str) -> tuple[str, str]:
     try:
         validate_email(address)
     except ValidationError as error:
-        raise InvalidAddress("This is no e-mail address.") from error
+        raise InvalidAddress(_("This is no e-mail address.")) from error
     return address, ""
 
 

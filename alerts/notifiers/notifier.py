@@ -8,6 +8,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 
 class InvalidAddress(ValueError):
     """Nobody can be reached there; the message is for a person."""
@@ -59,23 +62,27 @@ def summary(message: Message) -> tuple[str, list[str]]:
     """A subject line and the lines of a message, for people."""
     payload, data = message.payload, message.payload["data"]
     if "alerts" in data:
-        alerts = data["alerts"]
-        return (
-            f"[Outrider] {len(alerts)} alerts of low severity",
-            [
-                f"{_local(a['opened_at'], message.zone)}  {a['subject_name']}: {a['title']}"
-                for a in alerts
-            ],
-        )
-    said = {"alert.opened": data["severity"].upper(), "alert.resolved": "Resolved"}.get(
-        payload["type"], "Test"
+        return _digest(data, message.zone)
+    said = {"alert.opened": data["severity"].upper(), "alert.resolved": _("Resolved")}.get(
+        payload["type"], _("Test")
     )
-    lines = [data["title"], f"About: {data['subject_name']} ({data['subject']})"]
-    lines.append(f"Since: {_local(data['started_at'], message.zone)}")
+    about = f"{data['subject_name']} ({data['subject']})"
+    lines = [data["title"], _("About: %(subject)s") % {"subject": about}]
+    lines.append(_("Since: %(time)s") % {"time": _local(data["started_at"], message.zone)})
     if data.get("resolved_at"):
-        lines.append(f"Until: {_local(data['resolved_at'], message.zone)}")
+        lines.append(_("Until: %(time)s") % {"time": _local(data["resolved_at"], message.zone)})
     lines += message.saw
     return f"[Outrider] {said}: {data['subject_name']}: {data['title']}", lines
+
+
+def _digest(data: dict[str, Any], zone: str) -> tuple[str, list[str]]:
+    """Of `count` alerts, of which the first are named."""
+    n, named = data["count"], data["alerts"]
+    many = ngettext("%(n)d alert of low severity", "%(n)d alerts of low severity", n) % {"n": n}
+    lines = [f"{_local(a['opened_at'], zone)}  {a['subject_name']}: {a['title']}" for a in named]
+    if n > len(named):
+        lines.append(_("and %(n)d more") % {"n": n - len(named)})
+    return f"[Outrider] {many}", lines
 
 
 def _local(moment: str, zone: str) -> str:

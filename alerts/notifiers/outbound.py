@@ -23,6 +23,8 @@ LONGEST_S = 10.0
 ANSWER_BYTES = 2000
 """Of the answer's body that are read and kept."""
 
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that IPv6 has handed out; Python counts some of the rest as global."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -46,6 +48,8 @@ def is_public(address: str) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if inner is not None:
             return is_public(str(inner))
+        if ip not in _UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

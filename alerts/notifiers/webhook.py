@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpcore2
 import msgspec
 from django.conf import settings
+from django.utils.translation import gettext as _
 from standardwebhooks import Webhook
 
 from alerts.notifiers.notifier import InvalidAddress, Message, Notifier, Outcome
@@ -26,9 +27,9 @@ def check(address: str, secret: str) -> tuple[str, str]:
     parts = urlsplit(address)
     schemes = ("https", "http") if settings.ALERTS_ALLOW_PRIVATE_WEBHOOKS else ("https",)
     if parts.scheme not in schemes or not parts.hostname:
-        raise InvalidAddress("A webhook's address begins with https://.")
+        raise InvalidAddress(_("A webhook's address begins with https://."))
     if parts.username or parts.password:
-        raise InvalidAddress("A webhook's address must not contain a password.")
+        raise InvalidAddress(_("A webhook's address must not contain a password."))
     return address, secret
 
 

@@ -22,6 +22,7 @@ from alerts.wording import saw
 from fleet.geofences import Geofence
 from fleet.models import Vehicle
 from telemetry.ground import map_settings
+from tenants.models import Scope
 
 AROUND: Final = timedelta(minutes=10)
 LONGEST: Final = timedelta(hours=24)
@@ -63,7 +64,7 @@ class AlertPage(AlertsPage):
 
     @property
     def _may_act(self) -> bool:
-        return "alerts:act" in self.actor.scopes
+        return Scope.ALERTS_ACT in self.actor.scopes
 
     def _deliveries(self, alert: Alert) -> list[Delivery]:
         log = Prefetch("log", DeliveryAttempt.objects.for_tenant(self.tenant).order_by("id"))

@@ -225,6 +225,10 @@ class ArchiveChannel(ChannelsPage):
 class RestoreChannel(ChannelsPage):
     def post(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
         channel = self.channel(public_id)
-        undo.restore_channel(actor=self.actor, channel=channel)
-        self.say(_("%(channel)s is back.") % {"channel": channel.name})
+        try:
+            undo.restore_channel(actor=self.actor, channel=channel)
+        except DomainError as error:
+            self.complain(error)
+        else:
+            self.say(_("%(channel)s is back.") % {"channel": channel.name})
         return redirect("alert-channels")

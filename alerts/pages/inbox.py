@@ -21,7 +21,8 @@ from django.utils.translation import ngettext_lazy
 
 from alerts import life, undo
 from alerts.models import Alert, Rule, Severity
-from alerts.pages.narrowing import GROUPS, RANK, SINCE, STATES, Narrowing, counts, in_state
+from alerts.pages.narrowing import GROUPS, SINCE, STATES, Narrowing, counts, in_state
+from alerts.selectors import RANK
 from alerts.wording import saw
 from fleet.models import Fleet
 from tenants.errors import DomainError
@@ -84,7 +85,8 @@ class Inbox(AlertsPage):
 
     def _page_of(self, rows: QuerySet[Alert]) -> tuple[list[Alert], int, bool]:
         asked = self.request.GET.get("page", "1")
-        number = min(int(asked), 1000) if asked.isascii() and asked.isdigit() and int(asked) else 1
+        is_number = asked.isascii() and asked.isdigit() and len(asked) < 9
+        number = min(max(int(asked), 1), 1000) if is_number else 1
         first = (number - 1) * PAGE
         found: list[Any] = list(
             rows.select_related("rule", "fleet", "assignee")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -35,15 +35,6 @@ SINCE: Final[dict[str, tuple[str | Promise, timedelta]]] = {
     "7d": (_("Last 7 days"), timedelta(days=7)),
     "30d": (_("Last 30 days"), timedelta(days=30)),
 }
-RANK: Final = Case(
-    *(
-        When(severity=severity, then=Value(rank))
-        for rank, severity in enumerate(reversed(Severity.values))
-    ),
-    default=Value(9),
-    output_field=IntegerField(),
-)
-"""The gravest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from fleet.models import REFERENCE_PATTERN, Meter, Vehicle
 from telemetry import selectors, track
 from telemetry.api import parameters, serializers
+from telemetry.clock import from_us
 from telemetry.performance import performance
 from telemetry.storage.subjects import METERS, VEHICLES, Subject
 from tenants.api.views import TenantAPIView
@@ -113,7 +114,7 @@ def described(subject: Subject, state: dict[str, Any], now: datetime) -> dict[st
     def dated(name: str, value: Any, unit: str = "") -> dict[str, Any]:
         time = state["time"]
         if name in older:
-            time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=older[name][0])
+            time = from_us(older[name][0])
         about = {"unit": unit} if unit else {}
         return {"value": value, **about, "time": time, "age_s": _age(time, now)}
 

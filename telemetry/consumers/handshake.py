@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +22,7 @@ from telemetry.limits import limits_of
 from telemetry.refusals import Source
 from telemetry.sessions import Allowance, DeviceSession
 from telemetry.streams import partition_of
+from tenants.errors import PROBLEM_TYPE, problem
 
 log = structlog.get_logger(__name__)
 
@@ -63,19 +63,13 @@ class Refused(Exception):
         if "websocket.http.response" not in scope.get("extensions", {}):
             await send({"type": "websocket.close"})
             return
-        body = {
-            "type": f"/problems/{self.code}",
-            "title": self.code.replace("_", " ").capitalize(),
-            "status": self.status,
-            "code": self.code,
-            "detail": self.detail,
-        }
-        headers = [(b"content-type", b"application/problem+json")]
+        body = _json(problem(self.code, self.status, self.detail))
+        headers = [(b"content-type", PROBLEM_TYPE.encode())]
         if self.status == 503:
             headers.append((b"retry-after", b"5"))
         start = {"status": self.status, "headers": headers}
         await send({"type": "websocket.http.response.start", **start})
-        await send({"type": "websocket.http.response.body", "body": json.dumps(body).encode()})
+        await send({"type": "websocket.http.response.body", "body": body})
 
 
 @dataclass(frozen=True, slots=True)

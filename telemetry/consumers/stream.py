@@ -24,10 +24,11 @@ from redis.exceptions import RedisError
 from telemetry import alert_log, horizon, live_metrics
 from telemetry.consumers import marks
 from telemetry.consumers.feed import Closed, Feed, json, parts
+from telemetry.consumers.places import Places
 from telemetry.consumers.room import Room
-from telemetry.consumers.stream_opening import Opening, Places, open_stream, unavailable
+from telemetry.consumers.stream_opening import Opening, open_stream, unavailable
 from telemetry.consumers.subscriptions import Outlook, look
-from tenants.errors import DomainError
+from tenants.errors import PROBLEM_TYPE, DomainError
 
 PATH: Final = "/v1/telemetry/stream"
 RETRY_MS: Final = (2000, 5000)
@@ -53,8 +54,9 @@ async def streams(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["method"] == "HEAD":
             await _answer(send, 200, _HEADERS)
             return
-        with places.taken(opening.access.caller), live_metrics.STREAMS.track_inprogress():
-            await _stream(opening, receive, send)
+        async with places.taken(opening.access.caller):
+            with live_metrics.STREAMS.track_inprogress():
+                await _stream(opening, receive, send)
     except DomainError as error:
         await _refuse(error, scope, send)
 
@@ -72,22 +74,14 @@ async def _stream(opening: Opening, receive: Any, send: Any) -> None:
 
 async def _refuse(error: DomainError, scope: dict[str, Any], send: Any) -> None:
     live_metrics.STREAMS_REFUSED.labels(error.code).inc()
-    body = {
-        "type": f"/problems/{error.code}",
-        "title": error.code.replace("_", " ").capitalize(),
-        "status": error.status,
-        "code": error.code,
-        "detail": error.detail,
-        "instance": scope["path"],
-    }
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"cache-control", b"no-store")]
     if error.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="outrider"'))
     if error.status == 405:
         headers.append((b"allow", b"GET, HEAD"))
     if "retry_after" in error.extra:
         headers.append((b"retry-after", str(error.extra["retry_after"]).encode()))
-    await _answer(send, error.status, headers, json.encode(body | error.extra))
+    await _answer(send, error.status, headers, json.encode(error.problem(instance=scope["path"])))
 
 
 async def _answer(send: Any, status: int, headers: list[Any], body: bytes = b"") -> None:

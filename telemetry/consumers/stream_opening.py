@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
@@ -151,28 +148,3 @@ def _check_names(access: Access, wishes: Wishes) -> None:
 def _invalid(field: str, detail: str) -> DomainError:
     errors = [{"field": field, "code": "invalid", "detail": detail}]
     return DomainError("invalid", 422, "The query is not valid.", errors=errors)
-
-
-class Places:
-    """How many streams are open in this process, and whose."""
-
-    def __init__(self) -> None:
-        self.held: Counter[str] = Counter()
-
-    @contextmanager
-    def taken(self, caller: str) -> Iterator[None]:
-        """A place for as long as a stream lasts. Raises DomainError 429 or 503."""
-        if self.held[caller] >= settings.TELEMETRY_STREAMS_PER_TOKEN:
-            most = settings.TELEMETRY_STREAMS_PER_TOKEN
-            raise DomainError(
-                "too_many_streams", 429, f"At most {most} streams at a time.", retry_after=30
-            )
-        if self.held.total() >= settings.TELEMETRY_STREAMS_MAX:
-            raise unavailable("All places for streams are taken.")
-        self.held[caller] += 1
-        try:
-            yield
-        finally:
-            self.held[caller] -= 1
-            if not self.held[caller]:
-                del self.held[caller]

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from telemetry.clock import from_us
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
 from telemetry.frames import hex_dump, readable, reason
 from telemetry.inspection.kept import KeptFrame, KeptRefusal, Record, masked_text, readings_of
 from telemetry.models import MeterReadingRow, VehicleReadingRow
 from telemetry.records import VehicleReading
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 STATES: Final[dict[str, str | Promise]] = {
     "stored": _("Stored"),
     "duplicate": _("Duplicate"),
@@ -92,7 +92,7 @@ def shown(frames: Sequence[KeptFrame], tenant_id: int) -> list[ShownFrame]:
 
 
 def _shown(frame: KeptFrame, records: Sequence[Record], arrived: dict[Key, datetime]) -> ShownFrame:
-    at = _moment(frame.received_at)
+    at = from_us(frame.received_at)
     seen: set[Key] = set()
     readings = []
     for record in records:
@@ -102,7 +102,7 @@ def _shown(frame: KeptFrame, records: Sequence[Record], arrived: dict[Key, datet
         state = "duplicate" if again else "waiting" if stored is None else "stored"
         seen.add(key)
         readings.append(
-            ShownReading(_moment(record.time), state, _values_of(record), record.invalid or ())
+            ShownReading(from_us(record.time), state, _values_of(record), record.invalid or ())
         )
     counted = {state: sum(each.state == state for each in readings) for state in STATES}
     counted["refused"] = frame.refused + (frame.problem is not None)
@@ -185,9 +185,5 @@ def _when_stored(records: Iterable[Record], tenant_id: int) -> dict[Key, datetim
 
 def _key_of(record: Record) -> Key:
     if isinstance(record, VehicleReading):
-        return "v", record.vehicle_id, _moment(record.time), record.reading_id
-    return "m", record.meter_id, _moment(record.time), record.reading_id
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+        return "v", record.vehicle_id, from_us(record.time), record.reading_id
+    return "m", record.meter_id, from_us(record.time), record.reading_id

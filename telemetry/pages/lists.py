@@ -32,6 +32,7 @@ from fleet.models import Device, DeviceCredential, Fleet, Meter, Vehicle, Vehicl
 from fleet.pages.kinds import DEVICES, FLEETS, METERS, VEHICLES, Kind
 from fleet.spreadsheets import csv_lines, xlsx_file
 from fleet.tags import text_of
+from telemetry.clock import to_us
 from telemetry.models import DeviceHealth, MeterLatest, VehicleLatest
 from telemetry.status import status_of
 from tenants.models import Scope
@@ -194,10 +195,10 @@ class Vehicles(ThingList):
             row.state = state  # type: ignore[attr-defined]
             row.status = status_of(  # type: ignore[attr-defined]
                 vars(state) if state else {},
-                time_us=_us(state.time) if state else None,
-                received_us=_us(state.received_at) if state else None,
+                time_us=to_us(state.time) if state else None,
+                received_us=to_us(state.received_at) if state else None,
                 silent_after_s=row.silent_after_s,
-                now_us=_us(now),
+                now_us=to_us(now),
             )
 
     def exported(self, row: Any) -> Sequence[Any]:
@@ -368,7 +369,3 @@ def _counted(rows: QuerySet[Any]) -> Any:
 
 def _seen(row: Any) -> datetime | None:
     return None if row.last_seen == NEVER else row.last_seen
-
-
-def _us(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)

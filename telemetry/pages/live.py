@@ -17,7 +17,7 @@ from django.views.decorators.gzip import gzip_page
 
 from fleet.models import Vehicle
 from telemetry import holding, lately, past, saved_views
-from telemetry.arrays import microseconds
+from telemetry.clock import to_us
 from telemetry.pages.period import moment_of
 from tenants.errors import DomainError
 from tenants.models import Scope
@@ -114,6 +114,4 @@ class Past(LivePart):
                 {"detail": _("Give a moment, such as 2026-03-01T10:42Z.")}, status=400
             )
         at = min(at, timezone.now())
-        return self.answer(
-            {"at_us": microseconds(at), "vehicles": past.fleet_at(self.tenant.pk, at)}
-        )
+        return self.answer({"at_us": to_us(at), "vehicles": past.fleet_at(self.tenant.pk, at)})

@@ -17,7 +17,8 @@ from django.views.decorators.gzip import gzip_page
 
 from fleet.models import Vehicle
 from telemetry import arrays, attribute_series, sampling, timeline
-from telemetry.arrays import Floats, Times, microseconds
+from telemetry.arrays import Floats, Times
+from telemetry.clock import to_us
 from telemetry.fields import VEHICLE_FIELDS, Field, Kind
 from telemetry.journey import CHARTED, POWER, Journey
 from telemetry.models import VehicleLatest
@@ -63,7 +64,7 @@ class Recording(VehiclePage):
             "limits": _limits(events),
             "marks": [_mark(event, journey.start) for event in events],
             "clock": [
-                (microseconds(since) // 1000, seconds)
+                (to_us(since) // 1000, seconds)
                 for since, seconds in offsets_from_utc(period, self.zone)
             ],
             **self._texts(vehicle, state, period, journey, events),
@@ -103,8 +104,8 @@ class Recording(VehiclePage):
 
 def _journey(vehicle: Vehicle, state: VehicleLatest | None, period: Period) -> Journey:
     journey = Journey(
-        microseconds(period.start),
-        microseconds(period.end),
+        to_us(period.start),
+        to_us(period.end),
         gap_us=vehicle.silent_after_s * 1_000_000,
         points=POINTS,
     )
@@ -112,7 +113,7 @@ def _journey(vehicle: Vehicle, state: VehicleLatest | None, period: Period) -> J
     reported = [name for name in arrays.COLUMNS if state is None or _is_told(state, name)]
     for page in arrays.pages(vehicle.pk, start=period.start, end=period.end, reported=reported):
         journey.add(page)
-    journey.close(microseconds(timezone.now()))
+    journey.close(to_us(timezone.now()))
     return journey
 
 
@@ -204,4 +205,4 @@ def _limits(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def _mark(event: Event, start: int) -> list[Any]:
-    return [(microseconds(event.time) - start) // 1000, event.tone, event.text]
+    return [(to_us(event.time) - start) // 1000, event.tone, event.text]

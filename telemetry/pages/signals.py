@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from telemetry.arrays import moment
 from telemetry.attribute_series import described
+from telemetry.clock import from_us
 from telemetry.fields import VEHICLE_FIELDS
 from telemetry.models import VehicleLatest
 
@@ -48,4 +48,4 @@ def signals_of(state: VehicleLatest | None) -> list[Signal]:
 def _time_of(state: VehicleLatest, name: str) -> datetime:
     """When a value was sent: with the newest reading, or in an older one."""
     older = state.older.get(name)
-    return moment(older[0]) if older else state.time
+    return from_us(older[0]) if older else state.time

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from fleet import services
 from fleet.models import Device, Vehicle
-from telemetry.arrays import microseconds
+from telemetry.clock import to_us
 from telemetry.exports import WRITERS
 from telemetry.ground import map_settings
 from telemetry.journey import POWER
@@ -87,7 +87,7 @@ class Overview(VehiclePage):
             "query": period.query,
             "live": period.is_live,
             "fits": not self.request.GET,
-            "at": microseconds(at) // 1000 if at else None,
+            "at": to_us(at) // 1000 if at else None,
             "imperial": is_imperial(self.tenant),
             "shown": SHOWN_AT_FIRST,
             "map": map_settings(),
@@ -109,10 +109,10 @@ def heading_of(
         "state": state,
         "status": status_of(
             values,
-            time_us=microseconds(state.time) if state else None,
-            received_us=microseconds(state.received_at) if state else None,
+            time_us=to_us(state.time) if state else None,
+            received_us=to_us(state.received_at) if state else None,
             silent_after_s=vehicle.silent_after_s,
-            now_us=microseconds(timezone.now()),
+            now_us=to_us(timezone.now()),
         ),
         "rule": rule(),
         "period": period,

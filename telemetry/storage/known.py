@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import DatabaseError, connection, transaction
 
+from telemetry.clock import from_us
 from telemetry.envelope import Kind
 from telemetry.storage.subjects import SUBJECTS, Subject
 
@@ -27,7 +28,6 @@ Identity = tuple[Kind, int, int, int]
 """Kind and id of the subject, time in microseconds, reading id."""
 
 _DAY_US: Final = 86_400_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def stored_among(identities: Sequence[Identity]) -> set[Identity]:
@@ -86,7 +86,7 @@ def _found(subject: Subject, late: Sequence[Identity], deadline: float) -> set[I
 def _found_on(
     cursor: Any, subject: Subject, day: int, identities: Sequence[Identity]
 ) -> list[Identity]:
-    start = _EPOCH + timedelta(days=day)
+    start = from_us(day * _DAY_US)
     cursor.execute(
         f"""
         SELECT k.at FROM unnest(%s::bigint[], %s::bigint[], %s::int[])

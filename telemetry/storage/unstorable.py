@@ -6,12 +6,13 @@ so it is kept as the record it was, and can be replayed once the fault is mended
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import structlog
 
+from telemetry.clock import from_us
 from telemetry.models.quarantine import ACCEPTED, SENT
 from telemetry.records import SCHEMA_VERSION, Reading, VehicleReading
 from telemetry.storage import health
@@ -31,7 +32,7 @@ def quarantine_reading(connection: psycopg.Connection[Any], reading: Reading, wh
     vehicle = isinstance(reading, VehicleReading)
     subject_id = reading.vehicle_id if isinstance(reading, VehicleReading) else reading.meter_id
     log_id = f"{'v' if vehicle else 'm'}{subject_id}:{reading.time}:{reading.reading_id}"
-    received_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=reading.received_at)
+    received_at = from_us(reading.received_at)
     log.error(
         "reading_unstorable",
         tenant_id=reading.tenant_id,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from telemetry.clock import from_us, to_us
+
 SPAN = timedelta(days=7)
 """So much of one subject's history is read at a time."""
 AT_ONCE = 500
@@ -47,8 +48,8 @@ class Limits:
 
 def version(row: dict[str, Any]) -> tuple[int, int]:
     """(time in microseconds, reading_id): which of two values is the newer."""
-    return (row["time"] - EPOCH) // timedelta(microseconds=1), row["reading_id"]
+    return to_us(row["time"]), row["reading_id"]
 
 
 def time_of(version: tuple[int, int]) -> datetime:
-    return EPOCH + timedelta(microseconds=version[0])
+    return from_us(version[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,23 +33,27 @@ class Change:
     name: Words
     before: Any
     after: Any
-
-    @property
-    def is_long(self) -> bool:
-        return len(f"{self.before}{self.after}") > LONG and "<time" not in f"{self.after}"
+    is_long: bool
 
 
 @register.filter
 def changes_in_words(entry: AuditEntry, organisation: Organisation) -> list[Change]:
     """What an entry changed, before and after."""
     return [
-        Change(
-            field_in_words(name),
-            *(_shown(value_in_words(name, value), organisation) for value in pair),
-        )
+        _change(name, pair, organisation)
         for name, pair in entry.changes.items()
         if any(value not in (None, "", []) for value in pair)
     ]
+
+
+def _change(name: str, pair: Sequence[Any], organisation: Organisation) -> Change:
+    before, after = (value_in_words(name, value) for value in pair)
+    return Change(
+        field_in_words(name),
+        _shown(before, organisation),
+        _shown(after, organisation),
+        is_long=len(f"{before}{after}") > LONG,
+    )
 
 
 def _shown(value: Any, organisation: Organisation) -> Any:

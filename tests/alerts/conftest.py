@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 
 from alerts import channels, evaluation
-from alerts.engine.clock import from_us, to_us
 from alerts.engine.spec import decode_spec, encode_spec
 from alerts.models import Channel, Rule, RuleVersion
 from fleet.models import Fleet, Vehicle
+from telemetry.clock import from_us, to_us
 from telemetry.models import VehicleReadingRow
 from telemetry.records import VehicleReading
 from telemetry.streams import INGRESS, STORED, partition_of, sync_client

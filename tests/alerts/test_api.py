@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from alerts import evaluation
 from alerts.api.params import params_schema
+from alerts.channels import create_channel
 from alerts.dry_run import run_dry_run
 from alerts.kinds import KINDS
-from alerts.models import Alert, AlertTransition, Delivery, DryRun, Rule
+from alerts.models import Alert, AlertTransition, Channel, Delivery, DryRun, Rule
 from alerts.rules import create_rule
 from fleet.models import Fleet, Meter
 from telemetry.models import VehicleReadingRow
@@ -28,10 +29,12 @@ SPEEDING = {
 
 
 class Caller:
-    """JSON over Django's client, with a token."""
+    """JSON over Django's client, with a token or with the session of a person."""
 
-    def __init__(self, token):
-        self.client = Client(headers={"authorization": f"Bearer {token}"})
+    def __init__(self, token="", *, user=None):
+        self.client = Client(headers={"authorization": f"Bearer {token}"} if token else {})
+        if user is not None:
+            self.client.force_login(user, "django.contrib.auth.backends.ModelBackend")
 
     def __call__(self, method, path, body=None, status=200):
         kwargs = {} if body is None else {"data": body, "content_type": "application/json"}
@@ -283,6 +286,66 @@ def test_it_shows_a_channels_secret_once_and_sends_a_test(call):
     changed = call("patch", f"/alert-channels/{made['id']}", {"enabled": False})
     assert changed["enabled"] is False
     call("delete", f"/alert-channels/{made['id']}", status=204)
+
+
+HOOK = {"name": "Hook", "kind": "webhook", "address": "https://a.example"}
+CONTACT = {"name": "My phone", "kind": "email", "address": "me@home.example"}
+
+
+@pytest.fixture
+def viewer(tenant):
+    user = User.objects.create_user("viewer@acme.example")
+    Membership.objects.create(tenant=tenant, user=user, role=Role.VIEWER)
+    return user
+
+
+def test_everybody_manages_contacts_of_their_own(viewer):
+    call = Caller(user=viewer)
+    made = call("post", "/alert-channels", CONTACT | {"person": viewer.email}, 201)
+    path = f"/alert-channels/{made['id']}"
+    assert call("patch", path, {"name": "Mail"})["name"] == "Mail"
+    assert call("post", f"{path}/test", status=202)["status"] == "queued"
+    call("delete", path, status=204)
+    assert not Channel.objects.for_tenant(viewer.memberships.get().tenant).filter(archived_at=None)
+
+
+def test_nobody_without_leave_changes_who_else_is_told(actor, owner, viewer):
+    call = Caller(user=viewer)
+    strangers = [
+        create_channel(actor=actor, user=user, **HOOK)[0].public_id for user in (None, owner)
+    ]
+    for body in (
+        CONTACT,
+        CONTACT | {"person": None},
+        CONTACT | {"person": owner.email},
+        CONTACT | {"person": "nobody@acme.example"},
+    ):
+        assert call("post", "/alert-channels", body, 403)["code"] == "scope_missing"
+    mine = {"person": viewer.email}
+    assert call("post", "/alert-channels", HOOK | mine, 422)["code"] == "invalid_channel"
+    for public_id in strangers:
+        path = f"/alert-channels/{public_id}"
+        call("get", path)
+        for method, where, body in (
+            ("patch", path, {"enabled": False}),
+            ("delete", path, None),
+            ("post", f"{path}/test", None),
+            ("post", f"{path}/rotate", None),
+        ):
+            assert call(method, where, body, 403)["code"] == "scope_missing", (method, where)
+    assert Channel.unscoped.filter(archived_at=None, enabled=True).count() == 2
+    assert not Delivery.unscoped.exists()
+
+
+def test_a_token_has_no_contacts_of_its_own(actor, owner):
+    _, secret = issue_token(actor=actor, name="look", scopes=[Scope.TELEMETRY_READ])
+    call = Caller(secret)
+    contact = create_channel(actor=actor, user=owner, **CONTACT)[0]
+    for body in ({}, CONTACT, CONTACT | {"person": owner.email}):
+        assert call("post", "/alert-channels", body, 403)["code"] == "scope_missing"
+    path = f"/alert-channels/{contact.public_id}"
+    assert call("patch", path, {"enabled": False}, 403)["code"] == "scope_missing"
+    assert call("delete", path, status=403)["code"] == "scope_missing"
 
 
 def history(vehicle, *speeds, every=10):

@@ -134,6 +134,15 @@ def test_a_contact_of_ones_own_is_for_a_person_and_there_are_few(tenant, viewer)
         )
     response = mine.post("/alerts/channels/new", CONTACT, secure=True)
     assert response.status_code == 422 and b"contacts already" in response.content
+    removed = Channel.unscoped.filter(user=viewer).first()
+    channels.archive_channel(actor=me, channel=removed)
+    channels.create_channel(
+        actor=me, name="Another", kind="email", address="a@b.example", user=viewer
+    )
+    restored = post(mine, f"/alerts/channels/{removed.public_id}/restore").content.decode()
+    assert "contacts already" in restored
+    removed.refresh_from_db()
+    assert removed.archived_at is not None, "removing and bringing back makes no more room"
 
 
 def test_staff_that_looks_on_adds_nothing(tenant, viewer):

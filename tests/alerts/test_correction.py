@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from alerts import correction, evaluation, life
 from alerts.correction import correct_due
-from alerts.engine.clock import from_us, to_us
 from alerts.models import Alert, Delivery, LateSpan, SubjectMemory
 from alerts.rulebook import RuleBook
 from alerts.rules import create_rule
 from fleet.geofences import Geofence
+from telemetry.clock import from_us, to_us
 from telemetry.models import VehicleReadingRow
 from telemetry.streams import STORED
 from tests.alerts.conftest import keep, make_vehicle, reading_of, store

@@ -16,6 +16,7 @@ from alerts.digest import send_digests
 from alerts.models import Alert, Channel, Delivery, DeliveryAttempt
 from alerts.notifiers import outbound
 from alerts.notifiers.apprise import SERVICES
+from alerts.notifiers.notifier import Message, summary
 from alerts.rules import create_rule
 from tenants.errors import DomainError
 from tenants.models import Membership, Role, User
@@ -384,6 +385,22 @@ def test_it_knows_when_quiet_hours_end_in_the_organisations_time_zone(actor, web
     assert delivering.end_of_quiet_hours(channel, datetime(2026, 7, 1, 12, tzinfo=UTC)) is None
 
 
+@pytest.mark.parametrize(
+    ("count", "subject", "last"),
+    [
+        (1, "[Outrider] 1 alert of low severity", "21 Nov 2026, 11:00:00 CET  Van: Slow"),
+        (5, "[Outrider] 5 alerts of low severity", "and 3 more"),
+    ],
+)
+def test_a_digest_tells_how_many_there_were_and_names_the_first(count, subject, last):
+    alert = {"opened_at": "2026-11-21T10:00:00Z", "subject_name": "Van", "title": "Slow"}
+    data = {"severity": "low", "count": count, "alerts": [alert] * min(count, 2)}
+    payload = {"type": "alert.digest", "data": data}
+    message = Message("key", "a@b.example", (), "alert.digest", payload, zone="Europe/Berlin")
+    said, lines = summary(message)
+    assert (said, lines[-1]) == (subject, last)
+
+
 def test_it_collects_what_is_of_low_severity_into_one_digest(actor, fleet, webhook, receiver):
     speeding(actor, severity="low", digest=True)
     for n in range(3):
@@ -489,6 +506,10 @@ def test_it_writes_down_request_answer_and_time(actor, webhook, receiver):
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
         "ff02::1",
+        "::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "fec0::1",
+        "5f00::1",
     ],
 )
 def test_it_calls_no_address_inside(address):

@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from alerts import evaluation, silence
 from alerts.correction import correct_due
-from alerts.engine.clock import from_us, to_us
 from alerts.models import Alert, Delivery, LateSpan, SubjectMemory
 from alerts.rulebook import RuleBook
 from alerts.starting import STARTING_RULES
 from telemetry.adapters.telemetry_v1 import Reader
+from telemetry.clock import from_us, to_us
 from telemetry.envelope import Envelope, Speaker
 from telemetry.models import VehicleHour, VehicleLatest, VehicleReadingRow
 from telemetry.records import VehicleReading

@@ -16,12 +16,13 @@ from django.db import connection
 from django.utils import timezone
 
 from alerts import evaluation
-from alerts.engine.clock import from_us
-from alerts.engine.program import advance, compile_program
+from alerts.engine.program import compile_program
+from alerts.engine.run import advance
 from alerts.engine.sensor import Surroundings
 from alerts.engine.state import SubjectState
 from alerts.evaluation import GROUP
 from alerts.models import AlertTransition, Channel, Delivery
+from telemetry.clock import from_us
 from telemetry.streams import STORED
 from tests.alerts.conftest import make_hook, make_rule, make_vehicle, reading_of, store
 from tests.alerts.receivers import Mailbox, Receiver

@@ -55,6 +55,7 @@ def test_it_lists_what_needs_somebody_and_counts_it_on_every_page(client, alert)
         ("state=snoozed", False), ("state=resolved", False), ("state=all", True),
         ("rule=00000000-0000-4000-8000-000000000000", False), ("rule=garbage", True),
         ("vehicle=%00", True), ("page=2", False), ("page=-1", True), ("page=x", True),
+        ("page=0", True), ("page=" + "9" * 5000, True), ("page=00000002", False),
         ("group=vehicle", True), ("group=none&severity=high&since=7d", True),
         ("state=garbage&severity=garbage&group=garbage&since=garbage", True),
     ],

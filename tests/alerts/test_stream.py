@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from alerts import evaluation, life, undo
 from alerts.correction import correct_due
-from alerts.engine.clock import to_us
 from alerts.models import Alert, LateSpan
 from alerts.rulebook import RuleBook
 from config.asgi import application
+from telemetry.clock import to_us
 from telemetry.models import VehicleReadingRow
 from tenants.actors import Actor
 from tenants.models import ApiToken, Scope

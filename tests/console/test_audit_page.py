@@ -113,6 +113,8 @@ def test_it_is_found_by_its_words(company: Company) -> None:
         ("tags", ["night", "cold"], "night, cold"),
         ("name", "2026-not-a-date", "2026-not-a-date"),
         ("name", "2026-11-21", "2026-11-21"),
+        ("name", "0001-01-01T00:00+14:00", "0001-01-01T00:00+14:00"),
+        ("name", "9999-12-31T23:00-12:00", "9999-12-31T23:00-12:00"),
         ("units", ["a", {"b": 1}], '[\n "a",\n {\n  "b": 1\n }\n]'),
         ("units", "imperial", "imperial"),
     ],
@@ -135,13 +137,15 @@ def test_it_shows_moments_in_the_organisations_zone_and_hostile_names_as_text(
             "expires_at": (None, "2026-11-21T10:00:00+00:00"),
             "<img src=x>": ("<i>before</i>", "<i>after</i>"),
             "definition": ({"a": "x" * 200}, {"a": "</ins><script>" * 20}),
+            "name": ("0001-01-01T00:00+14:00", "<time " + "y" * 200),
         },
     )
     page = shown(company)
     assert "21 Nov 2026, 15:30:00" in page
     assert "<script>" not in page.split('id="table"')[1].split("</section>")[0]
     assert "<img" not in page.split('id="table"')[1].split("</section>")[0]
-    assert "<details" in page and "&lt;i&gt;before" in page
+    assert page.count('<details class="change__long"') == 2, "not what only begins like a time"
+    assert "0001-01-01T00:00+14:00" in page and "&lt;i&gt;before" in page
 
 
 def test_words_are_translated(company: Company) -> None:

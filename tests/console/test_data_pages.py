@@ -19,6 +19,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from fleet import services
 from telemetry import arrays, energy
+from telemetry.clock import to_us
 from telemetry.models import MeterHour, VehicleHour, VehicleReadingRow
 from tenants.models import AuditEntry, Role
 from tests.console.conftest import Company, hear
@@ -243,7 +244,7 @@ def test_it_reads_a_page_of_arrays_as_they_are_stored(company: Company) -> None:
     store(company, NOON, rid=-7, soc_pct=12.5, ignition=True, energy_dc_kwh=Decimal("0.000001"))
     store(company, NOON, rid=3, satellites=9)
     [rows] = arrays.pages(company.vehicle.pk, start=NOON, end=NOON + timedelta(seconds=1))
-    assert rows.time.tolist() == [arrays.microseconds(NOON)] * 2
+    assert rows.time.tolist() == [to_us(NOON)] * 2
     assert rows.received[0] - rows.time[0] == 200_000
     assert rows.values["soc_pct"][0] == 12.5 and rows.values["ignition"][0] == 1
     assert rows.values["energy_dc_kwh"][0] == 0.000001

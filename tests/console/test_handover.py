@@ -156,6 +156,16 @@ def test_it_tells_of_refusals_that_have_grown(company: Company, now: datetime) -
     assert told.count("before that") == 1, "of the other kind there were more before"
 
 
+def test_it_counts_refusals_of_every_kind_and_tells_of_the_first(company: Company) -> None:
+    for n in range(13):
+        for again in range(13 - n):
+            refuse(company, log_id=f"{n}-{again}", code=f"code_{n:02}")
+    told = text(page(company))
+    assert "More refused than before: 13" in told and "and 3 more" in told
+    assert told.count("before that 0") == 10 and "13, before that 0" in told
+    assert "\n- HTTP" not in told and " 3, before that 0" not in told
+
+
 def test_it_tells_nothing_of_another_organisation(
     company: Company, stranger: Company, now: datetime
 ) -> None:

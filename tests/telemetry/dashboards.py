@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 
 from fleet.models import Fleet, Meter, Vehicle
 from telemetry.live import publish
 from telemetry.patches import merged
-from telemetry.records import Reading
+from telemetry.records import Reading, VehicleReading
 from telemetry.storage.store import Store
 from tenants.models import ApiToken, Membership, Organisation, Role, Scope, User
 from tenants.secrets import API_TOKEN, new_secret
+from tests.telemetry.readings import SECOND, T0, vehicle_reading
+
+aside = sync_to_async
+"""Into the thread where Channels talks to the database."""
 
 
 @dataclass
@@ -59,6 +68,37 @@ class Yard:
         """Store, then publish what was new, as the writer and the live route do."""
         if new := self.store.store(readings):
             publish(new)
+
+
+def of(yard: Yard, vehicle: Vehicle, **values: Any) -> VehicleReading:
+    """A reading of a vehicle in the yard."""
+    reading: VehicleReading = vehicle_reading(vehicle.pk, tenant_id=yard.organisation.pk, **values)
+    return reading
+
+
+def some_readings(
+    yard: Yard, vehicles: Sequence[Vehicle], choose: random.Random
+) -> Iterator[VehicleReading]:
+    """One to four of these vehicles', with a few values each, within the same ten seconds."""
+    values = {"soc_pct": 50.0, "speed_kmh": 9.0, "driver": "A", "charging": True}
+    for _ in range(choose.randint(1, 4)):
+        named = choose.sample(sorted(values), choose.randint(1, 4))
+        yield of(
+            yard, choose.choice(vehicles), at=T0 + choose.randint(0, 9) * SECOND,
+            rid=choose.randint(1, 10**6),
+            attributes={choose.choice("ab"): choose.randint(0, 9)},
+            **{name: values[name] for name in named},
+        )  # fmt: skip
+
+
+def session_of(user: User) -> SessionStore:
+    """Somebody who has logged in."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return session
 
 
 def merge_into(state: dict[str, Any], message: dict[str, Any]) -> None:

@@ -4,13 +4,9 @@ import random
 
 import pytest
 import redis
-from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from django.db import connections
 from django.utils import timezone
 
 from config.asgi import application
@@ -18,33 +14,10 @@ from fleet.models import Vehicle
 from telemetry.consumers import feed, room, window
 from telemetry.live import publish
 from telemetry.rooms import counter_of
-from telemetry.storage.connection import connect
-from telemetry.storage.store import Store
-from tests.telemetry.dashboards import Client, Yard
-from tests.telemetry.readings import SECOND, T0, meter_reading, vehicle_reading
+from tests.telemetry.dashboards import Client, Yard, aside, of, session_of, some_readings
+from tests.telemetry.readings import SECOND, T0, meter_reading
 
 pytestmark = pytest.mark.usefixtures("committed")
-
-aside = sync_to_async
-"""Into the thread where Channels talks to the database."""
-
-
-@pytest.fixture
-async def yard(committed):
-    connection = connect("outrider tests")
-    yield await aside(lambda: Yard(Store(connection)))()
-    connection.close()
-    await aside(connections.close_all)()
-
-
-@pytest.fixture
-async def vehicle(yard):
-    return await aside(yard.add_vehicle)("V1")
-
-
-@pytest.fixture
-async def secret(yard):
-    return (await aside(yard.token)())[1]
 
 
 @pytest.fixture
@@ -59,10 +32,6 @@ async def clients():
     yield opens
     for client in opened:
         await client.close()
-
-
-def of(yard, vehicle, **values):
-    return vehicle_reading(vehicle.pk, tenant_id=yard.organisation.pk, **values)
 
 
 async def test_it_sends_what_is_true_and_then_every_change(yard, vehicle, secret, clients):
@@ -92,15 +61,7 @@ async def test_it_leads_from_an_old_snapshot_to_what_a_fresh_one_says(yard, secr
     vehicles = [await aside(yard.add_vehicle)(f"V{n}") for n in range(3)]
 
     def some():
-        values = {"soc_pct": 50.0, "speed_kmh": 9.0, "driver": "A", "charging": True}
-        for _ in range(choose.randint(1, 4)):
-            named = choose.sample(sorted(values), choose.randint(1, 4))
-            yield of(
-                yard, choose.choice(vehicles), at=T0 + choose.randint(0, 9) * SECOND,
-                rid=choose.randint(1, 10**6),
-                attributes={choose.choice("ab"): choose.randint(0, 9)},
-                **{name: values[name] for name in named},
-            )  # fmt: skip
+        return some_readings(yard, vehicles, choose)
 
     await aside(yard.say)(*some())
     early = await clients(secret, acknowledges=False, fleets="all")
@@ -286,15 +247,6 @@ async def test_it_refuses_a_token_that_may_only_send(yard):
     client = Client(application, secret)
     accepted, _ = await client.socket.connect()
     assert not accepted
-
-
-def session_of(user):
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    return session
 
 
 async def test_it_lets_a_member_in_by_session_from_our_own_pages_only(yard, vehicle):

@@ -26,11 +26,6 @@ def nobody_looks_by_himself(settings):
 
 
 @pytest.fixture
-def tenant(committed):
-    return people.an_organisation()
-
-
-@pytest.fixture
 def devices(tenant):
     return [
         people.a_device(tenant, f"D{n}", vehicle=people.a_vehicle(tenant, f"V{n}"))

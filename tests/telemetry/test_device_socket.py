@@ -15,11 +15,6 @@ pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
 
 @pytest.fixture
-def tenant(committed):
-    return people.an_organisation()
-
-
-@pytest.fixture
 def vehicle(tenant):
     return people.a_vehicle(tenant)
 

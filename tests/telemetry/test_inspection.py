@@ -35,16 +35,6 @@ def nobody_looks():
     sweep()
 
 
-@pytest.fixture
-def tenant(committed):
-    return people.an_organisation()
-
-
-@pytest.fixture
-def device(tenant):
-    return people.a_device(tenant, "D1", vehicle=people.a_vehicle(tenant, "V1"))
-
-
 @sync_to_async
 def looked(device):
     return look(device)

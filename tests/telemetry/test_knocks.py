@@ -26,16 +26,6 @@ def no_knocks():
         client.delete(key)
 
 
-@pytest.fixture
-def tenant(committed):
-    return people.an_organisation()
-
-
-@pytest.fixture
-def device(tenant):
-    return people.a_device(tenant, "D1", vehicle=people.a_vehicle(tenant, "V1"))
-
-
 @sync_to_async
 def why(device):
     found = knocks.last_knocks([device.pk])

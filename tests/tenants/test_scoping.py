@@ -42,6 +42,7 @@ MAY_LOOK_ACROSS_TENANTS = {
     # Counts of the whole platform for its own staff, of one tenant for everyone else.
     "telemetry/figures.py",
     # Evaluation and delivery work for every tenant; each row carries its own.
+    "alerts/amendment.py",
     "alerts/correction.py",
     "alerts/delivering.py",
     "alerts/digest.py",

@@ -8,9 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connections, transaction
 
@@ -20,10 +18,8 @@ from tenants import closing, services, withdrawal
 from tenants.models import ApiToken, Membership, Organisation, Role, Scope, User
 from tenants.selectors import SESSION_TENANT
 from tests.people import PASSWORD, Browser, acting, an_organisation, client_of
+from tests.telemetry.dashboards import aside, session_of
 from tests.telemetry.stream.events import Events
-
-aside = sync_to_async
-"""Into the thread where Channels talks to the database."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +55,7 @@ class House:
         )
 
     def session_of(self, user: User) -> SessionStore:
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session = session_of(user)
         session[SESSION_TENANT] = self.tenant.pk
         session.save()
         return session

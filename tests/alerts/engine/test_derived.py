@@ -3,7 +3,7 @@
 import pytest
 
 from alerts.engine.derived import RATE, about
-from alerts.engine.program import advance
+from alerts.engine.run import advance
 from alerts.engine.spec import InvalidRule
 from alerts.engine.state import SubjectState, pack_state, unpack_state
 from alerts.kinds import KINDS

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from alerts.engine.program import advance
+from alerts.engine.run import advance
 from alerts.engine.spec import InvalidRule
 from alerts.engine.state import SubjectState
 from alerts.kinds import KINDS

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from alerts.engine.program import advance
+from alerts.engine.run import advance
 from alerts.engine.state import SubjectState, pack_state, unpack_state
 from tests.alerts.engine.build import START, program, reading, rule, seconds
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.engine.program import advance
+from alerts.engine.run import advance
 from alerts.engine.state import SubjectState, pack_state, unpack_state
 from alerts.kinds import KINDS
 from tests.alerts.engine.build import program, reading, rule

@@ -1,33 +1,11 @@
-"""An organisation with a fleet, and streams of it."""
+"""Streams of the fleet."""
 
 import pytest
-from django.db import connections
 
 from config.asgi import application
 from telemetry import horizon
 from telemetry.consumers import feed, room
-from telemetry.storage.connection import connect
-from telemetry.storage.store import Store
-from tests.telemetry.dashboards import Yard
-from tests.telemetry.stream.events import Events, aside
-
-
-@pytest.fixture
-async def yard(committed):
-    held = connect("outrider tests")
-    yield await aside(lambda: Yard(Store(held)))()
-    held.close()
-    await aside(connections.close_all)()
-
-
-@pytest.fixture
-async def vehicle(yard):
-    return await aside(yard.add_vehicle)("V1")
-
-
-@pytest.fixture
-async def secret(yard):
-    return (await aside(yard.token)())[1]
+from tests.telemetry.stream.events import Events
 
 
 @pytest.fixture

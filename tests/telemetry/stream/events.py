@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
 
@@ -16,15 +16,6 @@ from telemetry.consumers import marks
 from telemetry.consumers.stream import PATH
 from telemetry.rooms import alerts_group_of
 from tests.telemetry.dashboards import Yard, merge_into
-from tests.telemetry.readings import vehicle_reading
-
-aside = sync_to_async
-"""Into the thread where Channels talks to the database."""
-
-
-def of(yard, vehicle, **values):
-    """A reading of a vehicle in the yard."""
-    return vehicle_reading(vehicle.pk, tenant_id=yard.organisation.pk, **values)
 
 
 def tell_alert(yard: Yard, name: str, title: str) -> None:

@@ -10,8 +10,9 @@ from rest_framework.settings import api_settings
 
 from config.asgi import application
 from telemetry.consumers import stream
+from tests.telemetry.dashboards import aside, of
 from tests.telemetry.readings import SECOND, T0
-from tests.telemetry.stream.events import aside, of, scope_of
+from tests.telemetry.stream.events import scope_of
 
 pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 

@@ -4,8 +4,9 @@ import pytest
 
 from telemetry import alert_log
 from telemetry.consumers import feed, marks, stream
+from tests.telemetry.dashboards import aside, of
 from tests.telemetry.readings import SECOND, T0, meter_reading
-from tests.telemetry.stream.events import aside, moved_on, of, resumed, tell_alert
+from tests.telemetry.stream.events import moved_on, resumed, tell_alert
 
 pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 

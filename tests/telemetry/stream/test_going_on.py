@@ -13,9 +13,9 @@ from telemetry import horizon
 from telemetry.consumers import marks
 from telemetry.rooms import counter_of
 from telemetry.storage.connection import connect
-from tests.telemetry.dashboards import Yard
+from tests.telemetry.dashboards import Yard, aside, of, some_readings
 from tests.telemetry.readings import SECOND, T0
-from tests.telemetry.stream.events import aside, moved_on, of, resumed
+from tests.telemetry.stream.events import moved_on, resumed
 
 pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
@@ -122,15 +122,7 @@ async def test_it_leads_to_the_truth_however_often_it_is_interrupted(
     vehicles = [await aside(yard.add_vehicle)(f"V{n}") for n in range(3)]
 
     def some():
-        values = {"soc_pct": 50.0, "speed_kmh": 9.0, "driver": "A", "charging": True}
-        for _ in range(choose.randint(1, 4)):
-            named = choose.sample(sorted(values), choose.randint(1, 4))
-            yield of(
-                yard, choose.choice(vehicles), at=T0 + choose.randint(0, 9) * SECOND,
-                rid=choose.randint(1, 10**6),
-                attributes={choose.choice("ab"): choose.randint(0, 9)},
-                **{name: values[name] for name in named},
-            )  # fmt: skip
+        return some_readings(yard, vehicles, choose)
 
     await aside(yard.say)(*some())
     one = await streams(secret=secret)

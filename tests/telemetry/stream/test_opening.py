@@ -3,11 +3,9 @@
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 
-from tests.telemetry.dashboards import Yard
-from tests.telemetry.stream.events import aside, of, tell_alert
+from tests.telemetry.dashboards import Yard, aside, of, session_of
+from tests.telemetry.stream.events import tell_alert
 
 pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
@@ -91,12 +89,3 @@ async def test_it_begins_anew_where_an_id_is_nonsense(yard, vehicle, secret, str
     told = await one.next("resync")
     assert told["reason"] == "unknown" and told["detail"]
     assert (await one.next("snapshot"))["vehicles"][0]["state"]["values"] == {"soc_pct": 80.0}
-
-
-def session_of(user):
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    return session
