@@ -7,12 +7,14 @@ without the one before it.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from telemetry.simulator.corridors import Depot
 from telemetry.simulator.vehicle import Activity, SimulatedVehicle
 
 BEGINS: Final = time(5)
@@ -53,6 +55,10 @@ _WEEKS: Final = {
     "bus": Week(((time(6), time(20)),), ((time(8), time(18)),), 0.7, 1.0),
 }
 SUNDAY: Final = 6
+_SPEEDS: Final = {"truck": (60.0, math.inf), "bus": (0.0, 80.0)}
+"""What is usual on the roads they are sent on, km/h."""
+STRAYS: Final = 0.08
+"""Share of trips that go any way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,13 @@ def hours_of(kind: str, day: date, zone: ZoneInfo, chance: random.Random) -> Hou
     )
 
 
+def roads_of(kind: str, depot: Depot) -> tuple[int, ...]:
+    """Heavy vehicles keep out of the towns, buses off the motorways."""
+    low, high = _SPEEDS.get(kind, (0.0, math.inf))
+    kept = (n for n, route in enumerate(depot.routes) if low <= route.cruise_kmh <= high)
+    return tuple(kept) or tuple(range(len(depot.routes)))
+
+
 def plugged_in_at(day: date, zone: ZoneInfo, chance: random.Random) -> float:
     return chance.uniform(*(at(day, clock, zone) for clock in PLUGGED_IN))
 
@@ -113,8 +126,10 @@ class Duty:
     plugged_in_at: float
     charge_to: float
     now: float
-    route: int | None = None
-    """The way it is sent, whatever its charge; None: any."""
+    roads: tuple[int, ...]
+    """Where such a vehicle is mostly sent, as numbers of its depot's routes."""
+    errand: int | None = None
+    """The way it is sent for once, whatever its charge."""
 
     def __call__(self, vehicle: SimulatedVehicle) -> None:
         """What it does next, asked in the depot when it comes back and when it has rested."""
@@ -126,10 +141,19 @@ class Duty:
             vehicle.park(min([*opens, self.plugged_in_at]) - self.now)
         elif is_back:
             vehicle.park(vehicle.chance.uniform(*LOADING_S))
-        elif self.route is None and vehicle.battery.soc < CHARGES_BELOW:
+        elif self.errand is None and vehicle.battery.soc < CHARGES_BELOW:
             vehicle.plug_in(self.charge_to)
         else:
-            vehicle.begin_trip(self.route)
+            self._send(vehicle)
+
+    def _send(self, vehicle: SimulatedVehicle) -> None:
+        if self.errand is not None:
+            vehicle.begin_trip(self.errand)
+            vehicle.plan_turn(share=1.0)
+        elif vehicle.chance.random() < STRAYS:
+            vehicle.begin_trip()
+        else:
+            vehicle.begin_trip(vehicle.chance.choice(self.roads))
 
     def _spend_the_night(self, vehicle: SimulatedVehicle) -> None:
         if vehicle.battery.soc < self.charge_to:

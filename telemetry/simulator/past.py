@@ -16,7 +16,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from telemetry.simulator.battery import KWH
-from telemetry.simulator.duty import Duty, Part, hours_of, parts_before, plugged_in_at
+from telemetry.simulator.duty import Duty, Part, hours_of, parts_before, plugged_in_at, roads_of
 from telemetry.simulator.fleet import depot_of, new_vehicle
 from telemetry.simulator.reading import Reading, reading_of
 from telemetry.simulator.stories import (
@@ -27,11 +27,13 @@ from telemetry.simulator.stories import (
     Story,
     begins_before,
 )
-from telemetry.simulator.vehicle import Activity, SimulatedVehicle
+from telemetry.simulator.vehicle import RESERVE, Activity, SimulatedVehicle
 from telemetry.simulator.weather import ambient_c
 
 PARTS: Final = 8
 """Seven days and the one that is under way."""
+CAREFUL: Final = 0.22
+"""Charge that is kept for the way home in working hours: few come near to an alert."""
 AT_LARGE_S: Final = 9_000.0
 """So long before the end its duty is over: live, a vehicle leaves as it likes."""
 METER_S: Final = 600
@@ -110,7 +112,7 @@ def past_of(subject: Subject, setting: Setting) -> Iterator[Stretch]:
 def present_of(subject: Subject, setting: Setting) -> SimulatedVehicle:
     """The vehicle as it is when its past ends."""
     vehicle = next(past_of(subject, setting)).vehicle
-    vehicle.orders, vehicle.haste = None, 1.0
+    vehicle.orders, vehicle.haste, vehicle.reserve = None, 1.0, RESERVE
     return vehicle
 
 
@@ -124,16 +126,22 @@ def told_of(subject: Subject, setting: Setting) -> list[Reading]:
 def _lived(subject: Subject, setting: Setting, part: Part, charge_to: float) -> Stretch:
     chance = random.Random(f"{setting.seed}:{subject.number}:{part.day}")
     vehicle = new_vehicle(subject.number, subject.kind, subject.capacity_kwh, chance)
-    vehicle.odometer_km = 0.0
+    vehicle.odometer_km, vehicle.reserve = 0.0, CAREFUL
     vehicle.battery.soc = charge_to
     vehicle.battery.temperature_c = ambient_c(part.begins) + 1.0
-    hours = hours_of(subject.kind, part.day, setting.zone, chance)
-    duty = Duty(hours, plugged_in_at(part.day, setting.zone, chance), charge_to, part.begins)
+    duty = Duty(
+        hours=hours_of(subject.kind, part.day, setting.zone, chance),
+        plugged_in_at=plugged_in_at(part.day, setting.zone, chance),
+        charge_to=charge_to,
+        now=part.begins,
+        roads=roads_of(subject.kind, depot_of(subject.number)),
+    )
     story = STORIES.get(subject.number, ORDINARY)
     sets_off = begins_before(setting.until, setting.zone)
     if part.begins <= sets_off < part.ends and story is not ORDINARY:
-        duty.hours = ((sets_off, sets_off + 60),)
-        duty.route = _number_of(story.route, subject)
+        # Sent once, and without a thought for the way home.
+        duty.hours, vehicle.reserve = ((sets_off, sets_off + 60),), RESERVE
+        duty.errand = _number_of(story.route, subject)
         vehicle.battery.soc = story.soc or charge_to
     elif part.ends <= sets_off and story.soc is not None:
         duty.hours, duty.charge_to = (), story.soc

@@ -48,7 +48,7 @@ ORDINARY: Final = Story("")
 STORIES: Final = {
     0: Story("Motorway to Kénitra", hastens=(900, 1_080), haste=1.28),
     3: Story("Motorway to Casablanca", hottest_at=1_300),
-    11: Story("Agdal and Souissi", soc=0.19),
+    11: Story("Agdal and Souissi", soc=0.17),
 }
 """By the number of the vehicle."""
 

@@ -25,7 +25,6 @@ RECUPERATION_EFFICIENCY = 0.55
 BRAKING_MS2 = 1.4
 MILLIWATT_HOUR_J = 3.6
 RESERVE = 0.10
-"""Share of charge that a plan keeps for the way home."""
 
 
 class Activity(StrEnum):
@@ -88,6 +87,8 @@ class SimulatedVehicle:
     drawn_j: float = 0.0
     """The same for all that left the pack net of recuperation, over its life here."""
     charge_to: float = 0.95
+    reserve: float = RESERVE
+    """Share of charge that its plans keep for the way home."""
     haste: float = 1.0
     """How many times faster than the road allows its driver goes."""
     orders: Callable[[SimulatedVehicle], None] | None = None
@@ -215,11 +216,12 @@ class SimulatedVehicle:
         self.plan_turn()
         self._set_off()
 
-    def plan_turn(self) -> None:
-        """Where to turn round: as far as wanted, no farther than there and back again."""
+    def plan_turn(self, share: float | None = None) -> None:
+        """Where to turn round: as far as wanted (a share of the road, else by chance), no
+        farther than there and back again."""
         speed = min(self.path.cruise_ms, self.build.top_ms)
-        reach_m = max(0.0, self.battery.soc - RESERVE) * self.range_km(speed) * 1000 / 2
-        wanted = self.path.length_m * self.chance.uniform(0.45, 1.0)
+        reach_m = max(0.0, self.battery.soc - self.reserve) * self.range_km(speed) * 1000 / 2
+        wanted = self.path.length_m * (share or self.chance.uniform(0.45, 1.0))
         self.turn_at_m = max(self.metres, min(wanted, reach_m, self.path.length_m))
 
     def _set_off(self) -> None:

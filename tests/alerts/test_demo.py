@@ -29,7 +29,6 @@ def test_it_finds_alerts_in_the_drives_of_yesterday(demo):
     found = Alert.unscoped.values_list("subject_reference", "rule__name", "state")
     assert set(found) == {
         ("V00001", "Speeding", "resolved"),
-        ("V00001", "On the motorway to Kénitra", "resolved"),
         ("V00012", "Low charge", "open"),
         ("V00004", "Battery too hot", "resolved"),
     }
