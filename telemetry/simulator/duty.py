@@ -15,7 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from telemetry.simulator.corridors import Depot
-from telemetry.simulator.vehicle import Activity, SimulatedVehicle
+from telemetry.simulator.vehicle import RESERVE, Activity, SimulatedVehicle
 
 BEGINS: Final = time(5)
 SHORTEST_S: Final = 3 * 3_600.0
@@ -25,6 +25,9 @@ CHARGES_BELOW: Final = 0.35
 """State of charge at which a vehicle charges between two trips."""
 LATE_BY_S: Final = 1_200.0
 """Nobody is punctual: hours begin and end so much earlier or later at most."""
+ONE_TRIP_S: Final = 900.0
+BACK_WITHIN_S: Final = 5 * 3_600.0
+"""Every trip is over by then."""
 PLUGGED_IN: Final = (time(20, 30), time(22, 30))
 
 Hours = tuple[tuple[float, float], ...]
@@ -114,8 +117,25 @@ def roads_of(kind: str, depot: Depot) -> tuple[int, ...]:
     return tuple(kept) or tuple(range(len(depot.routes)))
 
 
+def around(errand: Errand, hours: Hours) -> Hours:
+    """Hours that let a vehicle be back in time: one trip, if there is time for it, and
+    afterwards as usual."""
+    first = hours[0][0] if hours else errand.sets_off
+    before = ((first, first + ONE_TRIP_S),) if first + BACK_WITHIN_S < errand.sets_off else ()
+    after = tuple((max(a, errand.sets_off), b) for a, b in hours if b > errand.sets_off)
+    return before + after
+
+
 def plugged_in_at(day: date, zone: ZoneInfo, chance: random.Random) -> float:
     return chance.uniform(*(at(day, clock, zone) for clock in PLUGGED_IN))
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A way it is sent at a certain time, whatever its charge."""
+
+    sets_off: float
+    route: int
 
 
 @dataclass(slots=True)
@@ -128,32 +148,34 @@ class Duty:
     now: float
     roads: tuple[int, ...]
     """Where such a vehicle is mostly sent, as numbers of its depot's routes."""
-    errand: int | None = None
-    """The way it is sent for once, whatever its charge."""
+    errand: Errand | None = None
 
     def __call__(self, vehicle: SimulatedVehicle) -> None:
         """What it does next, asked in the depot when it comes back and when it has rested."""
         is_back = vehicle.activity is not Activity.PARKED
-        if self.now >= self.plugged_in_at:
+        if self.errand is not None and self.errand.sets_off <= self.now:
+            self._run(self.errand, vehicle)
+        elif self.now >= self.plugged_in_at:
             self._spend_the_night(vehicle)
         elif not any(begins <= self.now < ends for begins, ends in self.hours):
-            opens = [begins for begins, _ in self.hours if begins > self.now]
-            vehicle.park(min([*opens, self.plugged_in_at]) - self.now)
+            calls = [self.plugged_in_at, *(begins for begins, _ in self.hours)]
+            if self.errand is not None:
+                calls.append(self.errand.sets_off)
+            vehicle.park(min(call for call in calls if call > self.now) - self.now)
         elif is_back:
             vehicle.park(vehicle.chance.uniform(*LOADING_S))
-        elif self.errand is None and vehicle.battery.soc < CHARGES_BELOW:
+        elif vehicle.battery.soc < CHARGES_BELOW:
             vehicle.plug_in(self.charge_to)
-        else:
-            self._send(vehicle)
-
-    def _send(self, vehicle: SimulatedVehicle) -> None:
-        if self.errand is not None:
-            vehicle.begin_trip(self.errand)
-            vehicle.plan_turn(share=1.0)
         elif vehicle.chance.random() < STRAYS:
             vehicle.begin_trip()
         else:
             vehicle.begin_trip(vehicle.chance.choice(self.roads))
+
+    def _run(self, errand: Errand, vehicle: SimulatedVehicle) -> None:
+        usual, vehicle.reserve = vehicle.reserve, RESERVE
+        vehicle.begin_trip(errand.route)
+        vehicle.plan_turn(share=1.0)
+        vehicle.reserve, self.errand = usual, None
 
     def _spend_the_night(self, vehicle: SimulatedVehicle) -> None:
         if vehicle.battery.soc < self.charge_to:

@@ -16,7 +16,16 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from telemetry.simulator.battery import KWH
-from telemetry.simulator.duty import Duty, Part, hours_of, parts_before, plugged_in_at, roads_of
+from telemetry.simulator.duty import (
+    Duty,
+    Errand,
+    Part,
+    around,
+    hours_of,
+    parts_before,
+    plugged_in_at,
+    roads_of,
+)
 from telemetry.simulator.fleet import depot_of, new_vehicle
 from telemetry.simulator.reading import Reading, reading_of
 from telemetry.simulator.stories import (
@@ -34,7 +43,7 @@ PARTS: Final = 8
 """Seven days and the one that is under way."""
 CAREFUL: Final = 0.22
 """Charge that is kept for the way home in working hours: few come near to an alert."""
-AT_LARGE_S: Final = 9_000.0
+AT_LARGE_S: Final = 5_400.0
 """So long before the end its duty is over: live, a vehicle leaves as it likes."""
 METER_S: Final = 600
 """Between the readings of a meter; less than a meter may be silent."""
@@ -47,6 +56,9 @@ REPORTS_S: Final = {
     Activity.PARKED: 240.0,
 }
 """Between the readings of a vehicle."""
+SHARP: Final = 0.35
+"""Of the charger's power: a change of so much is reported at once, so that what accelerating
+takes and braking gives back can be added up from the readings."""
 _STEP_S: Final = {
     Activity.DRIVING: 3.0,
     Activity.WAITING: 30.0,
@@ -98,14 +110,15 @@ def past_of(subject: Subject, setting: Setting) -> Iterator[Stretch]:
     """Part by part, the newest first."""
     usual = random.Random(f"{setting.seed}:{subject.number}:usual")
     charge_to = usual.uniform(0.68, 0.97)
-    odometer_km = usual.uniform(4_000, 90_000)
+    ends_km = round(usual.uniform(4_000, 90_000), 3)
     for part in parts_before(setting.until, setting.zone, PARTS):
         stretch = _lived(subject, setting, part, charge_to)
-        began_km = odometer_km - stretch.vehicle.odometer_km
+        # In whole metres, as it is reported: so no part begins before the one before it ends.
+        began_km = round(ends_km - round(stretch.vehicle.odometer_km, 3), 3)
         for reading in (*stretch.readings, *stretch.told):
             reading["odometer_km"] = round(began_km + reading["odometer_km"], 3)
-        stretch.vehicle.odometer_km = odometer_km
-        odometer_km = began_km
+        stretch.vehicle.odometer_km = ends_km
+        ends_km = began_km
         yield stretch
 
 
@@ -138,14 +151,14 @@ def _lived(subject: Subject, setting: Setting, part: Part, charge_to: float) -> 
     )
     story = STORIES.get(subject.number, ORDINARY)
     sets_off = begins_before(setting.until, setting.zone)
+    if story.soc is not None and part.begins <= sets_off:
+        # In the workshop, until it is sent on its way.
+        duty.hours, vehicle.battery.soc = (), story.soc
     if part.begins <= sets_off < part.ends and story is not ORDINARY:
-        # Sent once, and without a thought for the way home.
-        duty.hours, vehicle.reserve = ((sets_off, sets_off + 60),), RESERVE
-        duty.errand = _number_of(story.route, subject)
-        vehicle.battery.soc = story.soc or charge_to
+        duty.errand = Errand(sets_off, _number_of(story.route, subject))
+        duty.hours = around(duty.errand, duty.hours)
     elif part.ends <= sets_off and story.soc is not None:
-        duty.hours, duty.charge_to = (), story.soc
-        vehicle.battery.soc = story.soc
+        duty.charge_to = story.soc
     vehicle.orders = duty
     vehicle.park(0.0)
     life = _Life(Stretch(part, vehicle), duty, story, sets_off, setting.until - AT_LARGE_S)
@@ -167,6 +180,7 @@ class _Life:
     story: Story
     sets_off: float
     at_large: float
+    reported_w: float = 0.0
 
     def go_on(self, due: float) -> None:
         """From the part's beginning to its end; `due`: the first reading."""
@@ -183,9 +197,9 @@ class _Life:
                 stretch.charged_j[int(now // METER_S)] += vehicle.charged_j - charged
                 vehicle.battery.soc = min(vehicle.battery.soc, vehicle.charge_to)
             now += seconds
-            if now >= due or _is_turn(doing, vehicle.activity):
+            if now >= due or _is_turn(doing, vehicle.activity) or self._is_sharp():
                 self._report(now)
-                due = now + self._interval_s(now)
+                due = self._next_due(now)
 
     def _let_go(self) -> None:
         vehicle = self.stretch.vehicle
@@ -205,18 +219,30 @@ class _Life:
             longest.append(vehicle.remaining_s)
         return max(_SMALLEST_STEP_S, min(longest))
 
-    def _interval_s(self, now: float) -> float:
+    def _next_due(self, now: float) -> float:
         interval = REPORTS_S[self.stretch.vehicle.activity]
-        return min(interval, EVERY_S) if self._is_told(now) else interval
+        due = now + (min(interval, EVERY_S) if self._is_told(now) else interval)
+        # Once at the end, so that no gap lies between two parts.
+        last = self.stretch.part.ends - 1
+        return min(due, last) if now < last else due
+
+    def _is_sharp(self) -> bool:
+        vehicle = self.stretch.vehicle
+        return abs(_power_w(vehicle) - self.reported_w) >= SHARP * vehicle.build.charger_w
 
     def _is_told(self, now: float) -> bool:
         return self.story is not ORDINARY and 0 <= now - self.sets_off < LASTS_S
 
     def _report(self, now: float) -> None:
+        self.reported_w = _power_w(self.stretch.vehicle)
         reading = reading_of(self.stretch.vehicle, int(now * 1000), ambient_c(now))
         heat_c = self.story.heat_c(now - self.sets_off)
         reading["battery_temp_c"] = round(reading["battery_temp_c"] + heat_c, 1)
         (self.stretch.told if self._is_told(now) else self.stretch.readings).append(reading)
+
+
+def _power_w(vehicle: SimulatedVehicle) -> float:
+    return vehicle.battery.voltage_v * vehicle.battery.current_a
 
 
 def _is_turn(before: Activity, after: Activity) -> bool:

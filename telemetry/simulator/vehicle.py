@@ -191,6 +191,8 @@ class SimulatedVehicle:
 
     def _rest(self, activity: Activity, seconds: float) -> None:
         self.activity, self.speed_ms, self.remaining_s = activity, 0.0, seconds
+        # No current flows any more: it is reported before time passes again.
+        self.battery.rest(0.0, self.battery.temperature_c)
 
     def _leave_or_charge(self) -> None:
         if self.orders is not None:

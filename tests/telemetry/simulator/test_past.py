@@ -1,14 +1,12 @@
 """The week before: continuous, within physics, the same for the same seed."""
 
 import random
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from telemetry.fields import VEHICLE_FIELDS
 from telemetry.simulator.duty import Part, hours_of, parts_before
@@ -54,29 +52,33 @@ def weeks():
     return {subject.number: week(subject, setting()) for subject in EVERYBODY}
 
 
-@given(
-    st.integers(0, 99),
-    st.sampled_from(["van", "truck", "bus", "car"]),
-    st.datetimes(datetime(2026, 3, 1), datetime(2026, 12, 1)),
-)
-@settings(max_examples=15, deadline=None)
-def test_it_never_jumps_whenever_it_ends(number, kind, until):
-    where = setting(until.replace(tzinfo=UTC).timestamp())
-    subject = Subject(number, kind, None)
-    readings = week(subject, where)
+def any_case(number):
+    """A vehicle and a moment, both by chance."""
+    chance = random.Random(number)
+    moment = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=chance.randrange(270 * 86_400))
+    kind = chance.choice(["van", "truck", "bus", "car"])
+    # Some with a story.
+    return Subject(chance.choice([0, 3, 11, *range(100)]), kind, None), moment.timestamp()
+
+
+@pytest.mark.parametrize("case", range(12))
+def test_it_never_jumps_whenever_it_ends(case):
+    subject, until = any_case(case)
+    readings = week(subject, setting(until))
     top_ms = 42.0
     for one, next_ in pairwise(readings):
         seconds = (next_["time"] - one["time"]) / 1000
         assert 0 < seconds < 245  # a vehicle silent for five minutes would be dark
         way = distance_m((one["lat"], one["lon"]), (next_["lat"], next_["lon"]))
         # Into its bay, and what a receiver adds.
-        assert way <= top_ms * seconds + 90
-        assert -0.001 <= next_["odometer_km"] - one["odometer_km"] <= top_ms * seconds / 1000
-        assert abs(next_["soc_pct"] - one["soc_pct"]) <= 0.02 * seconds + 0.1
-        if number not in STORIES:
+        assert way <= top_ms * seconds + 120
+        assert next_["odometer_km"] - one["odometer_km"] + 1e-9 >= 0
+        assert next_["odometer_km"] - one["odometer_km"] <= top_ms * seconds / 1000
+        assert abs(next_["soc_pct"] - one["soc_pct"]) <= 0.05 * seconds + 0.1
+        if subject.number not in STORIES:
             assert abs(next_["battery_temp_c"] - one["battery_temp_c"]) < 4
-    assert readings[0]["time"] / 1000 < where.until - 7 * 86_400
-    assert where.until - 245 < readings[-1]["time"] / 1000 <= where.until
+    assert readings[0]["time"] / 1000 < until - 7 * 86_400
+    assert until - 245 < readings[-1]["time"] / 1000 <= until
 
 
 @pytest.mark.parametrize("subject", EVERYBODY, ids=lambda subject: str(subject.number))
@@ -85,8 +87,8 @@ def test_it_goes_on_live_from_where_it_ends(subject, weeks):
     seconds = setting().until - last["time"] / 1000
     here = vehicle.position()[0]
     assert distance_m((last["lat"], last["lon"]), here) <= 42 * seconds + 90
-    assert 0 <= vehicle.odometer_km - last["odometer_km"] + 0.001 <= 42 * seconds / 1000 + 0.002
-    assert abs(vehicle.battery.soc * 100 - last["soc_pct"]) < 0.02 * seconds + 0.1
+    assert 0 <= vehicle.odometer_km - last["odometer_km"] + 1e-9 <= 42 * seconds / 1000 + 0.001
+    assert abs(vehicle.battery.soc * 100 - last["soc_pct"]) < 0.05 * seconds + 0.1
     assert vehicle.orders is None
     assert vehicle.haste == 1
 
@@ -139,6 +141,13 @@ def test_it_charges_what_it_drives(subject, kwh_per_100_km, weeks):
     low, high = kwh_per_100_km
     assert 300 < km < 3_000
     assert low < (charged - stored) / km * 100 < high
+    # And it can be added up from voltage and current, as the pages do.
+    seen = sum(
+        -one["battery_voltage_v"] * one["battery_current_a"] * (next_["time"] - one["time"]) / 3.6e9
+        for one, next_ in pairwise(readings)
+        if not one["charging"]
+    )
+    assert seen / (charged - stored) == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("subject", [VAN, TRUCK], ids=["van", "truck"])
