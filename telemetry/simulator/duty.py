@@ -20,9 +20,11 @@ from telemetry.simulator.vehicle import RESERVE, Activity, SimulatedVehicle
 BEGINS: Final = time(5)
 SHORTEST_S: Final = 3 * 3_600.0
 """The newest part is at least so long: its end must not fall on its beginning."""
-LOADING_S: Final = (600.0, 2_400.0)
-CHARGES_BELOW: Final = 0.35
-"""State of charge at which a vehicle charges between two trips."""
+LOADING_S: Final = (1_200.0, 5_400.0)
+CHARGES_BELOW: Final = 0.30
+"""State of charge at which a vehicle charges between two trips …"""
+TOPPED_UP_TO: Final = 0.55
+"""… no further than this by day."""
 LATE_BY_S: Final = 1_200.0
 """Nobody is punctual: hours begin and end so much earlier or later at most."""
 ONE_TRIP_S: Final = 900.0
@@ -132,7 +134,7 @@ def plugged_in_at(day: date, zone: ZoneInfo, chance: random.Random) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A way it is sent at a certain time, whatever its charge."""
+    """A way it is sent at a certain time, whatever its charge, to the end without a stop."""
 
     sets_off: float
     route: int
@@ -165,7 +167,7 @@ class Duty:
         elif is_back:
             vehicle.park(vehicle.chance.uniform(*LOADING_S))
         elif vehicle.battery.soc < CHARGES_BELOW:
-            vehicle.plug_in(self.charge_to)
+            vehicle.plug_in(TOPPED_UP_TO)
         elif vehicle.chance.random() < STRAYS:
             vehicle.begin_trip()
         else:
@@ -175,6 +177,7 @@ class Duty:
         usual, vehicle.reserve = vehicle.reserve, RESERVE
         vehicle.begin_trip(errand.route)
         vehicle.plan_turn(share=1.0)
+        vehicle.next_stop_m = math.inf
         vehicle.reserve, self.errand = usual, None
 
     def _spend_the_night(self, vehicle: SimulatedVehicle) -> None:

@@ -117,6 +117,7 @@ class Filling:
             return
         while True:
             time.sleep(max(0.0, self._free_at - time.monotonic()))
+            began = time.monotonic()
             try:
                 status, answer = self.ingest.post(items)
             except (OSError, http.client.HTTPException) as error:
@@ -132,7 +133,7 @@ class Filling:
         if refused:
             log.warning("readings of the past refused", refused=refused)
         self.sent += len(items)
-        self._free_at = time.monotonic() + len(items) / self.rate
+        self._free_at = began + len(items) / self.rate
 
 
 def read_meter(reference: str, part: Part, behind: Sequence[Stretch]) -> list[Item]:

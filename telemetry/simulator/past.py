@@ -48,8 +48,8 @@ AT_LARGE_S: Final = 5_400.0
 METER_S: Final = 600
 """Between the readings of a meter; less than a meter may be silent."""
 REPORTS_S: Final = {
-    Activity.DRIVING: 30.0,
-    Activity.WAITING: 30.0,
+    Activity.DRIVING: 45.0,
+    Activity.WAITING: 45.0,
     Activity.CHARGING: 120.0,
     # A vehicle that says nothing for five minutes is dark.
     Activity.DELIVERING: 240.0,
@@ -109,7 +109,7 @@ def first_report_of(number: int, part: Part) -> float:
 def past_of(subject: Subject, setting: Setting) -> Iterator[Stretch]:
     """Part by part, the newest first."""
     usual = random.Random(f"{setting.seed}:{subject.number}:usual")
-    charge_to = usual.uniform(0.68, 0.97)
+    charge_to = usual.uniform(0.76, 0.97)
     ends_km = round(usual.uniform(4_000, 90_000), 3)
     for part in parts_before(setting.until, setting.zone, PARTS):
         stretch = _lived(subject, setting, part, charge_to)

@@ -46,7 +46,7 @@ class Story:
 ORDINARY: Final = Story("")
 """Nothing happens."""
 STORIES: Final = {
-    0: Story("Motorway to Kénitra", hastens=(900, 1_080), haste=1.28),
+    0: Story("Motorway to Kénitra", hastens=(600, 780), haste=1.28),
     3: Story("Motorway to Casablanca", hottest_at=1_300),
     11: Story("Agdal and Souissi", soc=0.17),
 }
