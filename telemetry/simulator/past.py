@@ -45,6 +45,8 @@ CAREFUL: Final = 0.22
 """Charge that is kept for the way home in working hours: few come near to an alert."""
 AT_LARGE_S: Final = 5_400.0
 """So long before the end its duty is over: live, a vehicle leaves as it likes."""
+KEPT_S: Final = 1_500.0
+"""Who is not let go before the end stays in the depot for so long after it."""
 METER_S: Final = 600
 """Between the readings of a meter; less than a meter may be silent."""
 REPORTS_S: Final = {
@@ -125,6 +127,8 @@ def past_of(subject: Subject, setting: Setting) -> Iterator[Stretch]:
 def present_of(subject: Subject, setting: Setting) -> SimulatedVehicle:
     """The vehicle as it is when its past ends."""
     vehicle = next(past_of(subject, setting)).vehicle
+    if vehicle.orders is not None and vehicle.activity is Activity.PARKED:
+        vehicle.park(KEPT_S)
     vehicle.orders, vehicle.haste, vehicle.reserve = None, 1.0, RESERVE
     return vehicle
 
@@ -151,14 +155,13 @@ def _lived(subject: Subject, setting: Setting, part: Part, charge_to: float) -> 
     )
     story = STORIES.get(subject.number, ORDINARY)
     sets_off = begins_before(setting.until, setting.zone)
-    if story.soc is not None and part.begins <= sets_off:
-        # In the workshop, until it is sent on its way.
-        duty.hours, vehicle.battery.soc = (), story.soc
+    if story.soc is not None:
+        # Nobody but its story moves it, and nobody charges it further.
+        duty.hours, duty.charge_to = (), story.soc
+        vehicle.battery.soc = story.soc
     if part.begins <= sets_off < part.ends and story is not ORDINARY:
         duty.errand = Errand(sets_off, _number_of(story.route, subject))
         duty.hours = around(duty.errand, duty.hours)
-    elif part.ends <= sets_off and story.soc is not None:
-        duty.charge_to = story.soc
     vehicle.orders = duty
     vehicle.park(0.0)
     life = _Life(Stretch(part, vehicle), duty, story, sets_off, setting.until - AT_LARGE_S)
@@ -186,7 +189,7 @@ class _Life:
         """From the part's beginning to its end; `due`: the first reading."""
         stretch, vehicle, now = self.stretch, self.stretch.vehicle, self.stretch.part.begins
         while now < stretch.part.ends:
-            if now >= self.at_large and vehicle.orders is not None:
+            if now >= self.at_large and vehicle.orders is not None and self.story.soc is None:
                 self._let_go()
             doing, charged = vehicle.activity, vehicle.charged_j
             seconds = self._step_s(now, due)

@@ -30,7 +30,7 @@ class Story:
     hottest_at: float | None = None
     """A cell at fault: one sensor warms by up to HEAT_C, and cools again."""
     soc: float | None = None
-    """With no more charge than this it came from the workshop, where it had stood all week."""
+    """It has no more charge than this all week, and is moved by its story alone."""
 
     def haste_at(self, second: float) -> float:
         if self.hastens is None or not self.hastens[0] <= second < self.hastens[1]:
