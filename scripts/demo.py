@@ -66,6 +66,11 @@ def commands(*, vehicles: int, port: int) -> dict[str, list[str]]:
     }
 
 
+def past(port: int) -> list[str]:
+    """The command that gives the fleet a past; it does nothing where there is one."""
+    return [*DJANGO, "simulate_past", "--http-url", f"http://{LOOPBACK}:{port + 1}"]
+
+
 async def run(*, vehicles: int, port: int, environment: Mapping[str, str], logins: str) -> None:
     """Run every process until a signal arrives."""
     supervisor = Supervisor(
@@ -74,7 +79,7 @@ async def run(*, vehicles: int, port: int, environment: Mapping[str, str], login
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.stop)
-    welcome = asyncio.create_task(_welcome(port, logins))
+    welcome = asyncio.create_task(_welcome(supervisor, port, logins))
     await supervisor.run()
     welcome.cancel()
 
@@ -106,7 +111,7 @@ def _run_with_services(vehicles: int, port: int) -> int:
     started: list[str] = []
     try:
         started = services.up()
-        environment = _environment()
+        environment = _environment(port)
         _say("Preparing the database …")
         _manage("migrate", "--no-input", "-v", "0", environment=environment)
         collect_static_files(environment)
@@ -138,7 +143,7 @@ def _why_not(vehicles: int, port: int) -> str:
     return ""
 
 
-def _environment() -> dict[str, str]:
+def _environment(port: int) -> dict[str, str]:
     # What dead processes counted would be added up with what the living count.
     metrics = STATE / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
@@ -149,6 +154,8 @@ def _environment() -> dict[str, str]:
         # Plain HTTP, which is for the loopback address only.
         "HTTPS_ONLY": "false",
         "DEBUG": "false",
+        # Mail and webhooks link to what is printed as the address.
+        "PUBLIC_URL": os.environ.get("PUBLIC_URL") or _address(port),
         # Nobody gets mail from a demonstration: it lies in files.
         "EMAIL_URL": os.environ.get("EMAIL_URL", MAIL.resolve().as_uri()),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
@@ -168,8 +175,12 @@ def _manage(*arguments: str, environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
-async def _welcome(port: int, logins: str) -> None:
-    address = f"http://{LOOPBACK}:{port}"
+def _address(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
+
+
+async def _welcome(supervisor: Supervisor, port: int, logins: str) -> None:
+    address = _address(port)
     overdue = asyncio.get_running_loop().call_later(
         60, _say, "No page is answered yet; .outrider/logs/web.log may tell why."
     )
@@ -183,6 +194,9 @@ async def _welcome(port: int, logins: str) -> None:
         " Ctrl-C stops everything.\n",
         flush=True,
     )
+    # Only now: nothing that can wait delays the address.
+    if await supervisor.run_job("past", past(port)):
+        _say("The week before is not complete (.outrider/logs/past.log); the next start goes on.")
 
 
 def _is_healthy(url: str) -> bool:

@@ -25,8 +25,8 @@ from scripts.places import CHECKOUT, STATE
 PORT = 8790
 ADDRESS = f"http://127.0.0.1:{PORT}"
 OWNER = "owner@atlas.example"
-WARM_UP_S = 60
-"""Seconds the fleet drives before the first picture, so that there is something to see."""
+WARM_UP_S = 240
+"""Seconds before the first picture: the fleet drives, and the week before it is filled in."""
 SLOW = {"live", "wall", "vehicle", "alert", "geofence", "rule"}
 """Pages whose maps and charts take a moment."""
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}

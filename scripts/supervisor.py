@@ -62,15 +62,22 @@ class Supervisor:
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
-            await asyncio.gather(*(self._end(name) for name in list(self._running)))
+            await asyncio.gather(*(self._end(*each) for each in list(self._running.items())))
             RECORD.unlink(missing_ok=True)
+
+    async def run_job(self, name: str, command: Sequence[str]) -> int:
+        """Run a command to its end beside the others, repeating what it says; returns its status.
+
+        It is ended with the others where they are ended first.
+        """
+        return await self._run_once(name, command, self._say)
 
     async def _keep(self, name: str) -> None:
         pause = FIRST_PAUSE_S
         while True:
             began = time.monotonic()
             try:
-                status = await self._run_once(name)
+                status = await self._run_once(name, self._commands[name])
             except OSError as reason:
                 self._say(f"{name} cannot be started: {reason}")
                 status = -1
@@ -83,12 +90,12 @@ class Supervisor:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
-    async def _run_once(self, name: str) -> int:
+    async def _run_once(self, name: str, command: Sequence[str], hears: Say | None = None) -> int:
         process = await asyncio.create_subprocess_exec(
-            *self._commands[name],
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=asyncio.subprocess.PIPE if hears else asyncio.subprocess.STDOUT,
             cwd=STATE.parent,
             env=self._environment,
             start_new_session=True,
@@ -96,18 +103,20 @@ class Supervisor:
         self._running[name] = process
         self._write_record()
         log = _BoundedLog(LOGS / f"{name}.log")
-        pump = asyncio.create_task(_pump(process, log))
+        pumps = [asyncio.create_task(_pump(process.stderr if hears else process.stdout, log))]
+        if hears:
+            pumps.append(asyncio.create_task(_repeat(process.stdout, hears)))
         status = await _ended(process)
         # What it had started goes with it: the next one must not share a port with it.
         await _clear_group(process.pid)
-        await asyncio.wait([pump], timeout=1)
-        pump.cancel()
+        await asyncio.wait(pumps, timeout=1)
+        for pump in pumps:
+            pump.cancel()
         del self._running[name]
         self._write_record()
         return status
 
-    async def _end(self, name: str) -> None:
-        process = self._running[name]
+    async def _end(self, name: str, process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             process.terminate()
         try:
@@ -149,12 +158,18 @@ class _BoundedLog:
         self._handler.close()
 
 
-async def _pump(process: asyncio.subprocess.Process, log: _BoundedLog) -> None:
+async def _pump(output: asyncio.StreamReader | None, log: _BoundedLog) -> None:
     # To the very end, its last words while stopping included: a full pipe would hold it up.
-    if process.stdout is not None:
-        while chunk := await process.stdout.read(65_536):
+    if output is not None:
+        while chunk := await output.read(65_536):
             log.append(chunk)
     log.close()
+
+
+async def _repeat(output: asyncio.StreamReader | None, say: Say) -> None:
+    if output is not None:
+        async for line in output:
+            say(line.decode(errors="replace").rstrip())
 
 
 async def _ended(process: asyncio.subprocess.Process) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from telemetry.simulator.metering import MeterPost
 from telemetry.simulator.meters import SimulatedMeter
 from telemetry.simulator.reading import Reading, reading_of
 from telemetry.simulator.vehicle import Activity, SimulatedVehicle
+from telemetry.simulator.weather import ambient_c
 
 log = structlog.get_logger(__name__)
 
@@ -175,12 +175,6 @@ class Driver:
             "meter_readings": self.post.accepted if self.post else 0,
             "activities": dict(Counter(t.vehicle.activity.value for t in self.trackers)),
         }
-
-
-def ambient_c(unix_s: float) -> float:
-    """A mild coast: 19 °C, 6 °C warmer in the afternoon and colder before dawn (UTC)."""
-    hour = unix_s / 3600 % 24
-    return 19 + 6 * math.cos((hour - 14) / 24 * 2 * math.pi)
 
 
 def tracker_for(

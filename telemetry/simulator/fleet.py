@@ -40,14 +40,13 @@ def paths_of(depot: Depot) -> tuple[Path, ...]:
     return tuple(Path(route.points, route.cruise_kmh) for route in depot.routes)
 
 
-def place(
-    index: int, kind: str, capacity_kwh: float | None, seed: int, last: LastSeen | None
+def new_vehicle(
+    index: int, kind: str, capacity_kwh: float | None, chance: random.Random
 ) -> SimulatedVehicle:
-    """The vehicle of that number, the same for the same seed."""
-    chance = random.Random(f"{seed}:{index}")
+    """The vehicle of that number, parked in its depot."""
     depot = depot_of(index)
     build = BUILDS.get(kind, BUILDS["van"])
-    vehicle = SimulatedVehicle(
+    return SimulatedVehicle(
         build=build,
         battery=Battery(
             capacity_kwh=capacity_kwh or build.capacity_kwh,
@@ -61,6 +60,13 @@ def place(
         chance=chance,
         odometer_km=chance.uniform(2_000, 90_000),
     )
+
+
+def place(
+    index: int, kind: str, capacity_kwh: float | None, seed: int, last: LastSeen | None
+) -> SimulatedVehicle:
+    """The vehicle of that number, the same for the same seed."""
+    vehicle = new_vehicle(index, kind, capacity_kwh, random.Random(f"{seed}:{index}"))
     if last is None or not _continue_from(vehicle, last):
         _begin_somewhere(vehicle)
     return vehicle

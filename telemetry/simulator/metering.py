@@ -6,37 +6,26 @@ import asyncio
 import http.client
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 from telemetry.simulator.meters import SimulatedMeter
+from telemetry.simulator.posting import IngestPost
 
 log = structlog.get_logger(__name__)
-TIMEOUT_S = 20
 MAX_ITEMS = 1_000
-INGEST_PATH = "/v1/telemetry/ingest"
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class MeterPost:
-    """Posts to HTTP ingest below a base URL, with an API token.
+    """Posts what the meters read.
 
     A batch that was not taken is posted again as it is: the platform knows it by its content.
     Meanwhile the meters go on counting.
     """
 
-    def __init__(self, url: str, token: str, meters: Sequence[SimulatedMeter]) -> None:
-        parts = urlsplit(url)
-        self._secure = parts.scheme == "https"
-        self._netloc = parts.netloc
-        self._path = parts.path.rstrip("/") + INGEST_PATH
-        self._headers = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-        }
+    def __init__(self, ingest: IngestPost, meters: Sequence[SimulatedMeter]) -> None:
+        self._ingest = ingest
         self._meters = meters
         self._pending: list[list[dict[str, Any]]] = []
         self.accepted = 0
@@ -51,7 +40,7 @@ class MeterPost:
             ]
         while self._pending:
             try:
-                status, answer = await asyncio.to_thread(self._post, _encode(self._pending[0]))
+                status, answer = await asyncio.to_thread(self._ingest.post, self._pending[0])
             except (OSError, http.client.HTTPException) as error:
                 log.info("meter readings wait", error=type(error).__name__)
                 return
@@ -60,16 +49,6 @@ class MeterPost:
                 return
             self._note(status, answer)
             self._pending.pop(0)
-
-    def _post(self, body: bytes) -> tuple[int, bytes]:
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._netloc, timeout=TIMEOUT_S)
-        try:
-            connection.request("POST", self._path, body=body, headers=self._headers)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
 
     def _note(self, status: int, answer: bytes) -> None:
         try:

@@ -8,21 +8,25 @@ credential (another machine, a wiped database) the credential is rotated.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
 
 from fleet import services as fleet_services
-from fleet.models import Device, DeviceCredential, Meter, MeterMapping
+from fleet.models import Device, DeviceCredential, Meter, MeterMapping, Vehicle
 from telemetry.models import VehicleLatest
 from telemetry.simulator.fleet import LastSeen
+from telemetry.simulator.past import Setting, Subject
 from tenants import services as tenant_services
 from tenants.actors import Actor
-from tenants.models import ApiToken, Scope
+from tenants.models import ApiToken, Organisation, Scope
 from tenants.secrets import digest_of
 from tenants.selectors import token_from_secret
 
@@ -35,6 +39,10 @@ TOKEN_SCOPES = (
     Scope.FLEET_READ,
     Scope.FLEET_WRITE,
 )
+WITH_A_PAST = 100
+"""Vehicles, at most: more would keep a small machine busy for long."""
+MADE_WITHIN = timedelta(minutes=10)
+"""After its organisation: what is added later has no past."""
 SECRETS_FILE = settings.DEMO_SECRETS_DIR / "simulator.json"
 
 
@@ -46,16 +54,20 @@ class RosteredVehicle:
     kind: str
     capacity_kwh: float | None
     fleet_id: int
+    reference: str
     token: str
     last: LastSeen | None
+    past: Subject | None
 
 
 @dataclass(frozen=True, slots=True)
 class RosteredMeter:
     """A meter, and the vehicles (by place in the roster) that charge behind it."""
 
+    meter_id: int
     reference: str
     behind: tuple[int, ...]
+    has_a_past: bool
 
 
 class Secrets:
@@ -89,7 +101,8 @@ def vehicles(actor: Actor, count: int | None, secrets: Secrets) -> list[Rostered
         .order_by("reference")[:count]
     )
     _renew_unknown_credentials(actor, devices, secrets)
-    latest = _last_seen(device.vehicle_id for device in devices if device.vehicle_id)
+    pasts = {device.vehicle_id: past_of(actor.tenant, device.vehicle) for device in devices}
+    latest = _last_seen(pasts, actor.tenant)
     return [
         RosteredVehicle(
             vehicle_id=vehicle.pk,
@@ -100,12 +113,36 @@ def vehicles(actor: Actor, count: int | None, secrets: Secrets) -> list[Rostered
                 else float(vehicle.battery_capacity_kwh)
             ),
             fleet_id=vehicle.fleet_id,
+            reference=vehicle.reference,
             token=secrets.devices[device.reference],
             last=latest.get(vehicle.pk),
+            past=pasts[vehicle.pk],
         )
         for device in devices
         if (vehicle := device.vehicle) is not None
     ]
+
+
+def setting_of(tenant: Organisation, seed: int) -> Setting:
+    """The past of the demonstration ends when it was created."""
+    return Setting(tenant.created_at.timestamp(), ZoneInfo(tenant.time_zone), seed)
+
+
+def past_of(tenant: Organisation, vehicle: Vehicle | None) -> Subject | None:
+    """What to make its past of, by the number in its reference; None: it has none."""
+    if vehicle is None or not is_of_the_beginning(tenant, vehicle):
+        return None
+    found = re.fullmatch(r"V(\d{5})", vehicle.reference)
+    number = int(found[1]) - 1 if found else -1
+    if not 0 <= number < WITH_A_PAST:
+        return None
+    capacity = vehicle.battery_capacity_kwh
+    return Subject(number, vehicle.kind, None if capacity is None else float(capacity))
+
+
+def is_of_the_beginning(tenant: Organisation, thing: Vehicle | Meter) -> bool:
+    """Whether it was made together with its organisation."""
+    return thing.created_at - tenant.created_at < MADE_WITHIN
 
 
 def meters(actor: Actor, count: int | None, roster: list[RosteredVehicle]) -> list[RosteredMeter]:
@@ -137,7 +174,16 @@ def meters(actor: Actor, count: int | None, roster: list[RosteredVehicle]) -> li
         fleet_meters = unmapped[vehicle.fleet_id]
         if fleet_meters and vehicle.vehicle_id not in with_own_meter:
             behind[fleet_meters[index % len(fleet_meters)]].append(index)
-    return [RosteredMeter(meter.reference, tuple(behind[meter.pk])) for meter in chosen]
+    return [
+        RosteredMeter(
+            meter_id=meter.pk,
+            reference=meter.reference,
+            behind=tuple(behind[meter.pk]),
+            has_a_past=is_of_the_beginning(actor.tenant, meter)
+            and any(roster[index].past is not None for index in behind[meter.pk]),
+        )
+        for meter in chosen
+    ]
 
 
 def api_token(actor: Actor, secrets: Secrets) -> str:
@@ -177,8 +223,11 @@ def _renew_unknown_credentials(actor: Actor, devices: list[Device], secrets: Sec
         secrets.save()
 
 
-def _last_seen(vehicle_ids: Iterable[int]) -> dict[int, LastSeen]:
-    rows = VehicleLatest.objects.filter(vehicle_id__in=list(vehicle_ids))
+def _last_seen(
+    pasts: Mapping[int | None, Subject | None], tenant: Organisation
+) -> dict[int, LastSeen]:
+    """Where live readings left off; what is only known from the past is none."""
+    rows = VehicleLatest.objects.filter(vehicle_id__in=list(pasts))
     return {
         row.vehicle_id: LastSeen(
             lat=row.lat,
@@ -189,4 +238,5 @@ def _last_seen(vehicle_ids: Iterable[int]) -> dict[int, LastSeen]:
             charging=row.charging,
         )
         for row in rows.iterator()
+        if pasts[row.vehicle_id] is None or row.time > tenant.created_at
     }

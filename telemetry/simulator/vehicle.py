@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -24,7 +25,6 @@ RECUPERATION_EFFICIENCY = 0.55
 BRAKING_MS2 = 1.4
 MILLIWATT_HOUR_J = 3.6
 RESERVE = 0.10
-"""Share of charge that a plan keeps for the way home."""
 
 
 class Activity(StrEnum):
@@ -87,6 +87,12 @@ class SimulatedVehicle:
     drawn_j: float = 0.0
     """The same for all that left the pack net of recuperation, over its life here."""
     charge_to: float = 0.95
+    reserve: float = RESERVE
+    """Share of charge that its plans keep for the way home."""
+    haste: float = 1.0
+    """How many times faster than the road allows its driver goes."""
+    orders: Callable[[SimulatedVehicle], None] | None = None
+    """Decides in the depot what it does next; without orders it decides itself."""
 
     def __post_init__(self) -> None:
         self.path = self.paths[self.route]
@@ -114,7 +120,7 @@ class SimulatedVehicle:
         goal = self.turn_at_m if self.outbound else 0.0
         stop = self.next_stop_m if self._is_ahead(self.next_stop_m) else goal
         room = abs(stop - self.metres)
-        allowed = min(self.path.limit_ms(self.metres), self.build.top_ms)
+        allowed = min(self.path.limit_ms(self.metres), self.build.top_ms) * self.haste
         # v² = 2·a·s: slow enough to stand still where the stop is.
         wanted = min(allowed, math.sqrt(2 * BRAKING_MS2 * room))
         gain = min(max(wanted - before, -2.2 * seconds), self.build.acceleration * seconds)
@@ -150,19 +156,23 @@ class SimulatedVehicle:
         power = self.battery.accepts_w(self.build.charger_w)
         self.charged_j += self.battery.flow(power, seconds, ambient_c)
         if self.battery.soc >= self.charge_to or self.battery.full:
-            self._rest(Activity.PARKED, self.chance.uniform(120, 2_400))
+            self.park(self.chance.uniform(120, 2_400))
 
     def _stand(self, seconds: float) -> None:
         self.remaining_s -= seconds
         if self.remaining_s > 0:
             return
-        if self.activity is Activity.PARKED:
+        if self.activity is Activity.PARKED and self.in_depot:
             self._leave_or_charge()
+        elif self.activity is Activity.PARKED:
+            # Charged by the roadside, with enough for the way home.
+            self.outbound = False
+            self._set_off()
         elif self.battery.soc > 0.0:
             self._set_off()
         else:
             # Empty by the roadside: somebody brings a battery on wheels.
-            self.activity, self.charge_to = Activity.CHARGING, 0.2
+            self.plug_in(0.2)
 
     # --- what it decides --------------------------------------------------------------
 
@@ -181,29 +191,39 @@ class SimulatedVehicle:
 
     def _rest(self, activity: Activity, seconds: float) -> None:
         self.activity, self.speed_ms, self.remaining_s = activity, 0.0, seconds
+        # No current flows any more: it is reported before time passes again.
+        self.battery.rest(0.0, self.battery.temperature_c)
 
     def _leave_or_charge(self) -> None:
-        if self.battery.soc < self.chance.uniform(0.22, 0.50):
-            self.activity, self.speed_ms = Activity.CHARGING, 0.0
-            self.charge_to = self.chance.uniform(0.85, 1.0)
+        if self.orders is not None:
+            self.orders(self)
+        elif self.battery.soc < self.chance.uniform(0.22, 0.50):
+            self.plug_in(self.chance.uniform(0.85, 1.0))
         elif self.chance.random() < 0.35:
-            self._rest(Activity.PARKED, self.chance.uniform(300, 3_600))
+            self.park(self.chance.uniform(300, 3_600))
         else:
             self.begin_trip()
 
-    def begin_trip(self) -> None:
-        """Choose a road, and a turning point that the charge allows."""
-        self.route = self.chance.randrange(len(self.paths))
+    def park(self, seconds: float) -> None:
+        self._rest(Activity.PARKED, seconds)
+
+    def plug_in(self, charge_to: float) -> None:
+        self.activity, self.speed_ms, self.charge_to = Activity.CHARGING, 0.0, charge_to
+
+    def begin_trip(self, route: int | None = None) -> None:
+        """Choose a road (or take the one given), and a turning point that the charge allows."""
+        self.route = self.chance.randrange(len(self.paths)) if route is None else route
         self.path = self.paths[self.route]
         self.metres, self.outbound = 0.0, True
         self.plan_turn()
         self._set_off()
 
-    def plan_turn(self) -> None:
-        """Where to turn round: as far as wanted, no farther than there and back again."""
+    def plan_turn(self, share: float | None = None) -> None:
+        """Where to turn round: as far as wanted (a share of the road, else by chance), no
+        farther than there and back again."""
         speed = min(self.path.cruise_ms, self.build.top_ms)
-        reach_m = max(0.0, self.battery.soc - RESERVE) * self.range_km(speed) * 1000 / 2
-        wanted = self.path.length_m * self.chance.uniform(0.45, 1.0)
+        reach_m = max(0.0, self.battery.soc - self.reserve) * self.range_km(speed) * 1000 / 2
+        wanted = self.path.length_m * (share or self.chance.uniform(0.45, 1.0))
         self.turn_at_m = max(self.metres, min(wanted, reach_m, self.path.length_m))
 
     def _set_off(self) -> None:

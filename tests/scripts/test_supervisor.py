@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import supervisor
-from scripts.demo import commands, main
+from scripts import demo, supervisor
+from scripts.demo import commands, main, past
 from scripts.processes import exists, free_port
 from scripts.supervisor import Supervisor, kill_leftovers
 
@@ -82,6 +82,38 @@ async def test_it_ends_everything_grandchildren_included(own_folder: Path) -> No
 
     assert not any(exists(pid) for pid in numbers_in(pids))
     assert not (own_folder / "processes.json").exists()
+
+
+async def test_it_runs_a_job_once_and_repeats_what_it_says(own_folder: Path) -> None:
+    (own_folder / ".outrider").mkdir()
+    (own_folder / "logs").mkdir()
+    said: list[str] = []
+    job = "import sys; print('begun'); print('details', file=sys.stderr); raise SystemExit(4)"
+    status = await supervise({}, said).run_job("job", program(own_folder, "job", job))
+    assert status == 4
+    assert said == ["begun"]
+    assert (own_folder / "logs" / "job.log").read_text() == "details\n"
+
+
+async def test_it_ends_a_job_with_everything_else(own_folder: Path) -> None:
+    (own_folder / ".outrider").mkdir()
+    pids = own_folder / "pids"
+    long = f"""
+        import os, time
+        open({str(pids)!r}, "a").write(f"{{os.getpid()}}\\n")
+        time.sleep(600)
+    """
+    watched = supervise({}, [])
+    running = asyncio.create_task(watched.run())
+    await asyncio.sleep(0)
+    job = asyncio.create_task(watched.run_job("long", program(own_folder, "long", long)))
+    await until(lambda: len(numbers_in(pids)) == 1)
+
+    watched.stop()
+    await running
+
+    assert not exists(numbers_in(pids)[0])
+    assert await job == -signal.SIGTERM
 
 
 async def test_it_kills_what_will_not_end(
@@ -172,3 +204,21 @@ def test_it_runs_every_process_there_is() -> None:
     assert set(commands(vehicles=1, port=8000)) == {
         *("web", "ingest", "writer", "live", "worker", "evaluator", "beat", "simulator")
     }
+
+
+def test_it_fills_in_the_past_through_the_device_port() -> None:
+    assert past(8000)[-3:] == ["simulate_past", "--http-url", "http://127.0.0.1:8001"]
+
+
+@pytest.mark.parametrize(
+    ("set_to", "links_to"),
+    [("", "http://127.0.0.1:9300"), ("https://fleet.example", "https://fleet.example")],
+)
+def test_it_links_to_the_address_it_prints(
+    set_to: str, links_to: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own_folder / ".outrider").mkdir()
+    monkeypatch.setattr(demo, "STATE", own_folder / ".outrider")
+    monkeypatch.setattr(demo.services, "addresses", dict)
+    monkeypatch.setenv("PUBLIC_URL", set_to)
+    assert demo._environment(9300)["PUBLIC_URL"] == links_to

@@ -16,6 +16,10 @@ from telemetry.simulator.driver import HANDSHAKES_AT_ONCE, Driver, Pace, tracker
 from telemetry.simulator.faults import Rates
 from telemetry.simulator.metering import MeterPost
 from telemetry.simulator.meters import SimulatedMeter
+from telemetry.simulator.past import present_of
+from telemetry.simulator.posting import IngestPost
+from telemetry.simulator.roster import RosteredVehicle
+from telemetry.simulator.vehicle import SimulatedVehicle
 from tenants.actors import Actor
 from tenants.models import Organisation
 
@@ -87,7 +91,7 @@ def driver_for(actor: Actor, options: dict[str, Any]) -> Driver:
     handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
     trackers = [
         tracker_for(
-            fleet.place(index, entry.kind, entry.capacity_kwh, options["seed"], entry.last),
+            vehicle_of(index, entry, actor.tenant, options["seed"]),
             url=options["url"],
             token=entry.token,
             backlog=max(1, options["backlog"]),
@@ -106,9 +110,19 @@ def driver_for(actor: Actor, options: dict[str, Any]) -> Driver:
     ]
     post = None
     if meters:
-        post = MeterPost(options["http_url"], roster.api_token(actor, secrets), meters)
+        ingest = IngestPost(options["http_url"], roster.api_token(actor, secrets))
+        post = MeterPost(ingest, meters)
     pace = Pace(options["interval"], options["meter_interval"], options["speedup"])
     return Driver(trackers, meters, post, rates, pace)
+
+
+def vehicle_of(
+    index: int, entry: RosteredVehicle, tenant: Organisation, seed: int
+) -> SimulatedVehicle:
+    """As it was last seen; one that was never seen live begins where its past ends."""
+    if entry.last is None and entry.past is not None:
+        return present_of(entry.past, roster.setting_of(tenant, seed))
+    return fleet.place(index, entry.kind, entry.capacity_kwh, seed, entry.last)
 
 
 async def run(driver: Driver) -> None:

@@ -4,9 +4,12 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from telemetry.simulator.geometry import distance_m
+from telemetry.simulator.past import PARTS, Setting, Subject, past_of
 from tests.telemetry.platform import running_platform
 
 VEHICLES = 12
@@ -72,6 +75,73 @@ def test_it_adds_nothing_when_it_is_created_again(platform, logins):
     again = platform.manage("create_demo", "--vehicles", VEHICLES)
     assert again.stdout == logins
     assert [count(platform, table) for table in tables] == before
+
+
+FILL = ("simulate_past", "--rate", "1000000", "--http-url")
+
+
+def week_before(platform):
+    """How many readings the vehicles' past has, as its model says."""
+    (until, zone), *_ = platform.sql(
+        "SELECT created_at, time_zone FROM tenants_organisation WHERE slug = 'atlas'"
+    )
+    setting = Setting(until.timestamp(), ZoneInfo(zone), 1)
+    vehicles = platform.sql("SELECT reference, kind, battery_capacity_kwh FROM fleet_vehicle")
+    pasts = [
+        past_of(Subject(int(reference[1:]) - 1, kind, float(capacity)), setting)
+        for reference, kind, capacity in vehicles
+    ]
+    return sum(len(lived.readings) + len(lived.told) for past in pasts for lived in past)
+
+
+def doubled(platform, thing):
+    return platform.sql(
+        f"SELECT 1 FROM telemetry_{thing}_reading GROUP BY {thing}_id, time HAVING count(*) > 1"  # noqa: S608
+    )
+
+
+def test_it_fills_in_the_week_before_though_it_is_killed_on_the_way(platform):
+    address = f"http://127.0.0.1:{platform.port}"
+    killed = platform.start(sys.executable, "manage.py", *FILL, address)
+    assert eventually(lambda: count(platform, "telemetry_vehicle_reading") > 15_000, 60)
+    killed.kill()
+    killed.wait()
+    filled = platform.manage(*FILL, address)
+    assert filled.returncode == 0, filled.stderr
+    assert "being filled in for 12 vehicles" in filled.stdout
+    expected = week_before(platform)
+    assert expected > VEHICLES * 3_000
+    assert eventually(lambda: count(platform, "telemetry_vehicle_reading") == expected, 60)
+    meter_readings = PARTS * 4 * 144
+    assert 0.85 < count(platform, "telemetry_meter_reading") / meter_readings < 1.15
+    assert count(platform, "telemetry_quarantined_frame") == 0
+    assert doubled(platform, "vehicle") == doubled(platform, "meter") == []
+
+
+def test_it_has_nothing_to_fill_in_the_second_time(platform):
+    again = platform.manage(*FILL, "http://127.0.0.1:1")
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+def test_it_goes_on_live_from_the_end_of_the_week_before(platform):
+    newest = (
+        "SELECT DISTINCT ON (vehicle_id) vehicle_id, odometer_km, soc_pct, lat, lon"
+        " FROM telemetry_vehicle_reading ORDER BY vehicle_id, time DESC, reading_id DESC"
+    )
+    before = {vehicle: values for vehicle, *values in platform.sql(newest)}
+    since = platform.sql("SELECT max(time) FROM telemetry_vehicle_reading")[0][0]
+    simulate(platform, 8, "--garbage-rate", "0", "--drop-rate", "0")
+    live = (
+        "SELECT DISTINCT ON (vehicle_id) vehicle_id, odometer_km, soc_pct, lat, lon"
+        " FROM telemetry_vehicle_reading WHERE time > %s ORDER BY vehicle_id, time"
+    )
+    after = {vehicle: values for vehicle, *values in platform.sql(live, since)}
+    assert len(after) == VEHICLES
+    for vehicle, (odometer_km, soc_pct, lat, lon) in before.items():
+        # Up to four minutes lie between the last reading of the past and its end.
+        assert -0.01 <= after[vehicle][0] - odometer_km < 8
+        assert abs(after[vehicle][1] - soc_pct) < 5
+        assert distance_m((lat, lon), (after[vehicle][2], after[vehicle][3])) < 8_000
 
 
 def test_it_reports_every_vehicle_and_meter_and_survives_its_own_rubbish(platform):
