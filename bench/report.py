@@ -174,8 +174,8 @@ def console_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         *(
             (
-                f"{charts['what']} {charts['readings']:,} readings: asked to answered; asked to "
-                "drawn; page opened to drawn",
+                f"{charts['what']} {charts['readings']:,} readings: answered; drawn; drawn from "
+                "opening the page on",
                 "; ".join(f"{charts[f'{at}_ms']} ms" for at in ("answered", "drawn", "opened")),
             )
             for charts in phase["charts"]

@@ -5,18 +5,19 @@ seconds through the whole pipeline, a long chart, and what each page weighs.
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from bench.crowded import OWNER, PASSWORD
 from bench.eyes import SPEEDS, chromium, kept_mib, opened_page, session_of, wait_for, weight_kb
@@ -237,26 +238,45 @@ def _held_up(tasks: list[list[float]], frames: list[list[Any]], seconds: float) 
 def _charts(
     browser: Browser, session: Any, address: str, until: datetime, length: timedelta
 ) -> dict[str, Any]:
-    """From asking for the readings to their answer and to the drawn charts, and from opening the
-    page to these: the middle of several, the browser's cache being warm as for a second look."""
+    """From opening the page to the drawn charts, its files being in the browser's cache; and, on
+    the open page, from asking for the period to its answer and to the drawn charts."""
     since = until - length
-    looks = []
+    period = f"?from={since:%Y-%m-%dT%H:%M:%SZ}&to={until:%Y-%m-%dT%H:%M:%SZ}"
+    opened, asked = [], []
     with opened_page(browser, session) as page:
         for _ in range(1 + LOOKS):
-            page.goto(f"{address}?from={since:%Y-%m-%dT%H:%M:%SZ}&to={until:%Y-%m-%dT%H:%M:%SZ}")
-            wait_for(page, "document.documentElement.dataset.drawnMs")
-            looks.append(page.evaluate(_DRAWN))
-            page.wait_for_timeout(1500)  # until the map is there as well
-    warm = looks[1:]
+            page.goto(address + period)
+            opened.append(_drawn(page))
+        for _ in range(LOOKS):
+            page.wait_for_timeout(1500)  # until the map rests
+            page.evaluate(_ASK_AGAIN, period)
+            asked.append(_drawn(page))
     return {
-        f"{what}_ms": round(sorted(look[what] for look in warm)[LOOKS // 2])
-        for what in ("answered", "drawn", "opened")
+        "opened_ms": _middle(look["opened"] for look in opened[1:]),
+        "answered_ms": _middle(look["answered"] for look in asked),
+        "drawn_ms": _middle(look["drawn"] for look in asked),
     }
+
+
+def _drawn(page: Page) -> dict[str, float]:
+    wait_for(page, "document.documentElement.dataset.drawnMs")
+    return dict(page.evaluate(_DRAWN))
+
+
+def _middle(times: Iterable[float]) -> int:
+    return round(statistics.median(times))
 
 
 _DRAWN = """(() => {
   const fetched = performance.getEntriesByType("resource");
-  const asked = fetched.find(({ name }) => name.includes("/recording"));
+  const asked = fetched.findLast(({ name }) => name.includes("/recording"));
   const drawn = Number(document.documentElement.dataset.drawnMs);
   return { answered: asked.duration, drawn, opened: asked.startTime + drawn };
 })()"""
+
+_ASK_AGAIN = """(period) => {
+  delete document.documentElement.dataset.drawnMs;
+  history.replaceState(null, "", period);
+  dispatchEvent(new PopStateEvent("popstate"));
+}"""
+"""As the back button does."""

@@ -1,15 +1,14 @@
 // The vehicle's page: loads the period, and keeps charts, way and playback at one moment.
 import { useImperial } from "outrider/format";
-import { showFences } from "outrider/geofences/layer";
 import { Charts } from "outrider/vehicle/charts";
 import { early } from "outrider/vehicle/early";
 import { Clocks, Moment } from "outrider/vehicle/moments";
 import { Player } from "outrider/vehicle/player";
 import { ask } from "outrider/vehicle/readings";
-import { Way } from "outrider/vehicle/way";
 import { gettext } from "outrider/words";
 
 const AGAIN_MS = 20_000;
+const PATIENCE_MS = 1000; // The map waits no longer for the charts.
 const $ = (id) => document.getElementById(id);
 const start = JSON.parse($("start").textContent);
 useImperial(start.imperial);
@@ -21,8 +20,6 @@ const charts = new Charts($("charts"), $("choice"), start, clock, moment, {
   onUnzoom: () => zoomed && history.back(),
   onWanted: () => load({ keepView: true }),
 });
-const way = new Way($("way"), start, moment);
-showFences(way.map, { below: "silent" });
 const player = new Player($("player"), clock, moment);
 
 let { query, live } = start;
@@ -61,7 +58,7 @@ function show(data, keepView) {
   }
   start.at = null;
   charts.show(data);
-  way.show(data, keepView);
+  way?.show(data, keepView);
   player.show(data);
   $("summary").innerHTML = data.summary; // Rendered and escaped by the server.
   $("events").innerHTML = data.events;
@@ -77,6 +74,15 @@ function show(data, keepView) {
 }
 let shown = null;
 let fit = null;
+let way = null;
+
+// Charts come first: to start a map holds everything else up for a while.
+async function openMap() {
+  const [{ Way }, { showFences }] = await Promise.all([import("outrider/vehicle/way"), import("outrider/geofences/layer")]);
+  way = new Way($("way"), start, moment);
+  showFences(way.map, { below: "silent" });
+  if (shown) way.show(shown);
+}
 
 /** What lies between the first reading and the last, where silence around it takes most of the room. */
 function spoken({ start: from, end: to, states }) {
@@ -137,4 +143,4 @@ $("charts").addEventListener("keydown", (event) => {
 setInterval(() => {
   if (live && !document.hidden && !player.playing) load({ keepView: true });
 }, AGAIN_MS);
-load({ answer: early });
+Promise.race([load({ answer: early }), new Promise((over) => setTimeout(over, PATIENCE_MS))]).then(openMap);
