@@ -67,7 +67,8 @@ def _shaped(x: Floats, y: Floats, tolerance: float) -> NDArray[np.intp]:
     points = np.column_stack((x[at], y[at], at))[order]
     lines = shapely.linestrings(points, indices=piece[order])
     simpler = shapely.simplify(lines, tolerance, preserve_topology=False)
-    return shapely.get_coordinates(simpler, include_z=True)[:, 2].astype(np.intp)
+    kept: NDArray[np.intp] = shapely.get_coordinates(simpler, include_z=True)[:, 2].astype(np.intp)
+    return kept
 
 
 def broken(time: Times, values: Floats, gaps: Times) -> tuple[Times, Floats]:
