@@ -124,8 +124,9 @@ def test_it_looks_closer_and_back(site, opens, drive):
 def test_it_says_how_long_its_charts_took(site, opens, drive):
     """What `make bench-ui` reads: each time they were drawn, and when they had been."""
     page = opens(f"{drive}?day=2021-04-22", wait=False)
+    drawn(page)
     said = "document.documentElement.dataset.drawnMs"
-    page.wait_for_function(f"{said} > 0 && document.querySelector('#charts .chart canvas')")
+    page.wait_for_function(f"{said} > 0", timeout=60_000)
     asked = page.evaluate(
         "performance.getEntriesByType('resource').filter(e => e.name.includes('/recording'))"
         ".map(({ duration }) => duration)"
@@ -134,7 +135,7 @@ def test_it_says_how_long_its_charts_took(site, opens, drive):
     assert len(asked) == 1 and float(page.evaluate(said)) >= asked[0] > 0
     page.evaluate("delete document.documentElement.dataset.drawnMs")
     page.get_by_role("button", name="Fit to the readings").click()
-    page.wait_for_function(f"{said} > 0")
+    page.wait_for_function(f"{said} > 0", timeout=60_000)
 
 
 def test_it_moves_every_chart_and_the_map_with_one_pointer(site, opens, drive):
