@@ -27,6 +27,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
         "",
         *process_table(loads(phases), "memory_mib"),
         "",
+        *page_weights(phases.get("console", {}).get("page_kb", {})),
         "## When each phase was measured",
         "",
         *table(
@@ -147,7 +148,7 @@ def silence_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def console_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
-    first, live, chart = phase["first_look"], phase["live"], phase["chart"]
+    first, live = phase["first_look"], phase["live"]
     tasks, scripts, screen = live["long_tasks"], live["scripts"], live["reading_to_screen"]
     early, late = live["memory"]["after_a_minute"], live["memory"]["at_the_end"]
     heaviest = max(phase["page_kb"], key=lambda name: float(phase["page_kb"][name]))
@@ -171,15 +172,26 @@ def console_rows(phase: dict[str, Any]) -> list[tuple[str, str]]:
             "the same: heap after collection, a minute in (or a third) and at the end",
             f"{early['heap_mib']} and {late['heap_mib']} MiB",
         ),
-        (
-            f"charts of {chart['points']:,} readings: answered; drawn",
-            f"{chart['answered_ms']} ms; {chart['drawn_ms']} ms",
+        *(
+            (
+                f"{charts['what']} {charts['readings']:,} readings: answered; drawn; drawn from "
+                "opening the page on",
+                "; ".join(f"{charts[f'{at}_ms']} ms" for at in ("answered", "drawn", "opened")),
+            )
+            for charts in phase["charts"]
         ),
         (
             f"heaviest page over the wire besides the map library ({heaviest})",
             f"{phase['page_kb'][heaviest]} kB",
         ),
     ]
+
+
+def page_weights(pages: dict[str, float]) -> list[str]:
+    if not pages:
+        return []
+    heads = ["page", "kB over the wire, nothing cached, the map library and its map not counted"]
+    return ["## What pages weigh", "", *table(heads, pages.items()), ""]
 
 
 _ROWS: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {

@@ -53,10 +53,11 @@ class Seed:
     vehicles: list[int]
     meters: list[int]
     until: datetime
+    interval: timedelta = INTERVAL
 
     @property
     def since(self) -> datetime:
-        return self.until - self.rows // len(self.vehicles) * INTERVAL
+        return self.until - self.rows // len(self.vehicles) * self.interval
 
 
 def sow(connection: psycopg.Connection[Any], seed: Seed) -> float:
@@ -65,11 +66,12 @@ def sow(connection: psycopg.Connection[Any], seed: Seed) -> float:
     for low, high in _days(seed):
         with connection.transaction():
             for subject, ids in ((VEHICLES, seed.vehicles), (METERS, seed.meters)):
-                first = seed.since + -(-(low - seed.since) // INTERVAL) * INTERVAL
-                connection.execute(_history_sql(subject), [INTERVAL, first, high, INTERVAL, ids])
-                connection.execute(_hours_sql(subject), [low, high])
-    for subject in (VEHICLES, METERS):
-        connection.execute(_latest_sql(subject), [seed.until - INTERVAL])
+                every = seed.interval
+                first = seed.since + -(-(low - seed.since) // every) * every
+                connection.execute(_history_sql(subject), [every, first, high, every, ids])
+                connection.execute(_hours_sql(subject), [ids, low, high])
+    for subject, ids in ((VEHICLES, seed.vehicles), (METERS, seed.meters)):
+        connection.execute(_latest_sql(subject), [ids, seed.until - seed.interval])
     for subject in (VEHICLES, METERS):
         for table in (subject.history_table, subject.hour_table, subject.latest_table):
             # Autovacuum does this in a running installation, within a minute.
@@ -79,7 +81,7 @@ def sow(connection: psycopg.Connection[Any], seed: Seed) -> float:
 
 def _days(seed: Seed) -> Iterator[tuple[datetime, datetime]]:
     """[from, to) of every day, cut at midnight UTC, so that no hour is in two of them."""
-    low, end = seed.since + INTERVAL, seed.until + timedelta(microseconds=1)
+    low, end = seed.since + seed.interval, seed.until + timedelta(microseconds=1)
     while low < end:
         midnight = low.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         yield low, min(midnight, end)
@@ -107,7 +109,7 @@ def _hours_sql(subject: Subject) -> str:
     return f"""
         INSERT INTO {subject.hour_table} ({subject.key}, hour, tenant_id, {", ".join(names)})
         SELECT {subject.key}, date_trunc('hour', time, 'UTC'), tenant_id, {", ".join(recomputed)}
-        FROM {subject.history_table} WHERE time >= %s AND time < %s
+        FROM {subject.history_table} WHERE {subject.key} = ANY(%s) AND time >= %s AND time < %s
         GROUP BY 1, 2, 3 ORDER BY 2, 1
         """
 
@@ -118,5 +120,6 @@ def _latest_sql(subject: Subject) -> str:
     return f"""
         INSERT INTO {subject.latest_table} ({names}, older)
         SELECT DISTINCT ON ({subject.key}) {names}, '{{}}'::jsonb FROM {subject.history_table}
-        WHERE time > %s ORDER BY {subject.key}, time DESC, reading_id DESC
+        WHERE {subject.key} = ANY(%s) AND time > %s
+        ORDER BY {subject.key}, time DESC, reading_id DESC
         """

@@ -74,11 +74,10 @@ class Journey:
         self.late_readings += int(np.count_nonzero(late))
         _mark(self.late, page, late, self.gap_us)
         _mark(self.invalid, page, page.values["invalid_count"] > 0, self.gap_us)
-        rows = page if self._before is None else page.after(self._before)
-        known = filled(rows)
+        known = filled(page, self._before)
         self._find_gaps(known)
         self._add_punctual(page, late)
-        self.totals.add(known, rows, self.gap_us, fresh_from=len(rows) - len(page))
+        self.totals.add(known, page, self.gap_us)
         self._follow(known, page)
         if self.first is None:
             self.first = int(page.time[0])
@@ -95,10 +94,8 @@ class Journey:
         page = page.where(~late)
         if not len(page):
             return
-        before = self._punctual_before
-        rows = page if before is None else page.after(before)
-        known = filled(rows)
-        self.punctual.add(known, rows, self.gap_us, fresh_from=len(rows) - len(page))
+        known = filled(page, self._punctual_before)
+        self.punctual.add(known, page, self.gap_us)
         self._punctual_before = known.last
 
     def close(self, now: int) -> None:
@@ -215,8 +212,8 @@ class Journey:
         if charge.end is not None and charge.end < page.time[0]:
             return
         until = charge.end if charge.end is not None else int(page.time[-1])
-        inside = (page.time > charge.start) & (page.time <= until)
-        energy = page.values["energy_dc_kwh"][inside]
+        low, high = np.searchsorted(page.time, (charge.start, until), side="right")
+        energy = page.values["energy_dc_kwh"][low:high]
         charge.kwh_millionths += int(np.rint(np.nansum(energy * 1e6)))
 
 

@@ -15,6 +15,12 @@ from telemetry.status import MOVING_FROM_KMH
 EARTH_KM: Final = 6371.0088
 """Mean radius (IUGG)."""
 
+CARRIED: Final = (
+    "speed_kmh", "ignition", "charging", "lat", "lon", "soc_pct", "battery_voltage_v",
+    "battery_current_a",
+)  # fmt: skip
+"""Fields that hold until they are sent again."""
+
 
 @dataclass
 class Totals:
@@ -65,12 +71,9 @@ class Totals:
         """Of less than a kilometre no rate is told."""
         return kwh / self.distance_km * 100 if kwh is not None and self.distance_km >= 1 else None
 
-    def add(self, known: Rows, sent: Rows, gap_us: int, *, fresh_from: int) -> None:
-        """`known`: with the last value of every field carried on; `sent`: as it came.
-
-        Both begin with the last row of the page before, unless `fresh_from` is 0.
-        """
-        self._extremes(sent, fresh_from)
+    def add(self, known: Rows, sent: Rows, gap_us: int) -> None:
+        """`sent`: a page as it came; `known`: the same as `filled` from the page before."""
+        self._extremes(sent)
         if len(known) < 2:
             return
         elapsed = np.diff(known.time) / 1e6
@@ -88,7 +91,7 @@ class Totals:
         self.way_km += float(np.nansum(_steps_km(known)[counts]))
         self._soc(known, elapsed, driving=moving | ~charging)
 
-    def _extremes(self, sent: Rows, fresh_from: int) -> None:
+    def _extremes(self, sent: Rows) -> None:
         values = sent.values
         speed, odometer = values["speed_kmh"], values["odometer_km"]
         temperature = values["battery_temp_c"]
@@ -102,7 +105,7 @@ class Totals:
             low, high = float(np.nanmin(odometer)), float(np.nanmax(odometer))
             self.odometer_from_km = _least(self.odometer_from_km, low)
             self.odometer_to_km = max(self.odometer_to_km or 0.0, high)
-        energy = values["energy_dc_kwh"][fresh_from:]
+        energy = values["energy_dc_kwh"]
         if not np.isnan(energy).all():
             self.has_charge = True
             # Millionths of a kilowatt-hour are whole numbers: their sum is exact.
@@ -130,14 +133,19 @@ class Totals:
         self.soc_spent_pct += float(np.nansum(lost))
 
 
-def filled(rows: Rows) -> Rows:
-    """Every field with its last value carried on to the readings that did not send it."""
-    places = np.arange(len(rows))
-    values = {}
-    for name, column in rows.values.items():
-        known = np.maximum.accumulate(np.where(np.isnan(column), 0, places))
-        values[name] = column[known]
-    return Rows(rows.time, rows.received, values)
+def filled(page: Rows, before: Rows | None = None) -> Rows:
+    """The `CARRIED` fields with their last value carried on to the readings that did not send
+    it, beginning with `before`: the last of the page before, itself filled."""
+    rows = page.only(CARRIED)
+    rows = rows if before is None else rows.after(before)
+    return Rows(rows.time, rows.received, {n: _carried(c) for n, c in rows.values.items()})
+
+
+def _carried(column: Floats) -> Floats:
+    unsent = np.isnan(column)
+    if not unsent.any():
+        return column
+    return column[np.maximum.accumulate(np.where(unsent, 0, np.arange(len(column))))]
 
 
 def _steps_km(rows: Rows) -> Floats:

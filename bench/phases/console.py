@@ -5,18 +5,19 @@ seconds through the whole pipeline, a long chart, and what each page weighs.
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from bench.crowded import OWNER, PASSWORD
 from bench.eyes import SPEEDS, chromium, kept_mib, opened_page, session_of, wait_for, weight_kb
@@ -26,10 +27,14 @@ from bench.options import Options
 from bench.phases.edge import processes
 from bench.product import ROOT
 from bench.say import say
-from bench.seed import INTERVAL, Seed, sow
+from bench.seed import Seed, sow
 
 VEHICLES = 10_000
-POINTS = 100_000
+CHARTS = (
+    ("charts of", "V0", 100_000, timedelta(seconds=25)),
+    ("charts of thirty days,", "V1", 259_200, timedelta(seconds=10)),
+)
+"""Whose, of how many readings, one in how much time; a page shows 31 days at most."""
 PROBE_EVERY_S = 0.4
 SPEEDS_OF_PROBE = range(31, 119)
 LOOKS = 3
@@ -55,14 +60,14 @@ def in_a_browser(folder: Path, options: Options) -> dict[str, Any]:
         "MAP_STYLE_DARK_URL": "",
     }
     seconds = 30 if options.quick else options.ui_seconds
-    with opened(folder, [*processes(options), "web"], vehicles=1, settings=settings) as (
+    with opened(folder, [*processes(options), "web"], vehicles=len(CHARTS), settings=settings) as (
         installation,
         credentials,
     ):
         say("static files, vehicles, history")
         installation.run("manage.py", "collectstatic", "--no-input", "-v", "0")
         installation.run("-m", "bench.crowded", str(VEHICLES))
-        span = _history(installation, credentials)
+        until = _history(installation, credentials)
         url = f"http://127.0.0.1:{installation.web_port}"
         with _traffic(installation, seconds + 60) as traffic, chromium() as browser:
             session = session_of(browser, url, OWNER, PASSWORD)
@@ -71,7 +76,12 @@ def in_a_browser(folder: Path, options: Options) -> dict[str, Any]:
             say(json.dumps(first))
             live = _live(browser, session, url, installation, credentials, seconds)
             say(json.dumps(live))
-            chart = _chart(browser, session, f"{url}/vehicles/V0/?{span}")
+            charts = [
+                _charts(browser, session, f"{url}/vehicles/{vehicle}/", until, rows * interval)
+                | {"what": what, "readings": rows}
+                for what, vehicle, rows, interval in CHARTS
+            ]
+            say(json.dumps(charts))
             weights = {
                 name: weight_kb(browser, session, url + path) for name, path in PAGES.items()
             }
@@ -82,19 +92,19 @@ def in_a_browser(folder: Path, options: Options) -> dict[str, Any]:
         "vehicles": VEHICLES,
         "first_look": first,
         "live": live,
-        "chart": chart,
+        "charts": charts,
         "page_kb": weights,
     }
 
 
-def _history(installation: Installation, credentials: dict[str, Any]) -> str:
-    """A hundred thousand readings of one vehicle; returns the query of their period."""
+def _history(installation: Installation, credentials: dict[str, Any]) -> datetime:
+    """Of the vehicles whose charts are looked at; returns when it ends."""
     until = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
-    vehicle = credentials["devices"][0]["vehicle_id"]
+    devices = {device["reference"]: device["vehicle_id"] for device in credentials["devices"]}
     with psycopg.connect(installation.postgres.url, autocommit=True) as connection:
-        sow(connection, Seed(POINTS, [vehicle], [], until))
-    since = until - POINTS * INTERVAL
-    return f"from={since:%Y-%m-%dT%H:%M:%SZ}&to={until:%Y-%m-%dT%H:%M:%SZ}"
+        for _what, vehicle, rows, interval in CHARTS:
+            sow(connection, Seed(rows, [devices[vehicle]], [], until, interval))
+    return until
 
 
 @contextmanager
@@ -225,13 +235,48 @@ def _held_up(tasks: list[list[float]], frames: list[list[Any]], seconds: float) 
     }
 
 
-def _chart(browser: Browser, session: Any, address: str) -> dict[str, float]:
-    """From the answer to the drawn charts, and from the request to the answer."""
+def _charts(
+    browser: Browser, session: Any, address: str, until: datetime, length: timedelta
+) -> dict[str, Any]:
+    """From opening the page to the drawn charts, its files being in the browser's cache; and, on
+    the open page, from asking for the period to its answer and to the drawn charts."""
+    since = until - length
+    period = f"?from={since:%Y-%m-%dT%H:%M:%SZ}&to={until:%Y-%m-%dT%H:%M:%SZ}"
+    opened, asked = [], []
     with opened_page(browser, session) as page:
-        page.goto(address)
-        drawn = float(wait_for(page, "document.documentElement.dataset.drawnMs"))
-        asked = page.evaluate(
-            "performance.getEntriesByType('resource').find((e) => e.name.includes('/recording'))"
-            "?.duration ?? null"
-        )
-    return {"points": POINTS, "answered_ms": round(asked or 0), "drawn_ms": round(drawn)}
+        for _ in range(1 + LOOKS):
+            page.goto(address + period)
+            opened.append(_drawn(page))
+        for _ in range(LOOKS):
+            page.wait_for_timeout(1500)  # until the map rests
+            page.evaluate(_ASK_AGAIN, period)
+            asked.append(_drawn(page))
+    return {
+        "opened_ms": _middle(look["opened"] for look in opened[1:]),
+        "answered_ms": _middle(look["answered"] for look in asked),
+        "drawn_ms": _middle(look["drawn"] for look in asked),
+    }
+
+
+def _drawn(page: Page) -> dict[str, float]:
+    wait_for(page, "document.documentElement.dataset.drawnMs")
+    return dict(page.evaluate(_DRAWN))
+
+
+def _middle(times: Iterable[float]) -> int:
+    return round(statistics.median(times))
+
+
+_DRAWN = """(() => {
+  const fetched = performance.getEntriesByType("resource");
+  const asked = fetched.findLast(({ name }) => name.includes("/recording"));
+  const drawn = Number(document.documentElement.dataset.drawnMs);
+  return { answered: asked.duration, drawn, opened: asked.startTime + drawn };
+})()"""
+
+_ASK_AGAIN = """(period) => {
+  delete document.documentElement.dataset.drawnMs;
+  history.replaceState(null, "", period);
+  dispatchEvent(new PopStateEvent("popstate"));
+}"""
+"""As the back button does."""

@@ -52,7 +52,15 @@ EXAMPLES = {
             "reading_to_screen": {"p50_ms": 210.0, "p99_ms": 400.0, "samples": 90, "sent": 100},
             "memory": {"after_a_minute": {"heap_mib": 31}, "at_the_end": {"heap_mib": 31}},
         },
-        "chart": {"points": 100_000, "answered_ms": 300, "drawn_ms": 80},
+        "charts": [
+            {
+                "what": "charts of",
+                "readings": 100_000,
+                "answered_ms": 180,
+                "drawn_ms": 240,
+                "opened_ms": 300,
+            }
+        ],
         "page_kb": {"Live": 96.0, "Vehicle": 120.0},
     },
 }

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import time
 import urllib.error
 import xml.etree.ElementTree as ET
@@ -119,6 +120,24 @@ def test_it_looks_closer_and_back(site, opens, drive):
     assert page.url != asked
     page.go_back()
     expect(foot).to_have_text(before, timeout=20_000)
+
+
+def test_it_says_how_long_its_charts_took(site, opens, drive):
+    """What `make bench-ui` reads: each time they were drawn, and when they had been."""
+    page = opens(f"{drive}?day=2021-04-22", wait=False)
+    drawn(page)
+    said = re.compile(r"^[1-9][\d.]*$")
+    expect(page.locator("html")).to_have_attribute("data-drawn-ms", said, timeout=20_000)
+    asked = page.evaluate(
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/recording'))"
+        ".map(({ duration }) => duration)"
+    )
+    # Asked for once, long before the map is there, and drawn after it was answered.
+    took = float(page.locator("html").get_attribute("data-drawn-ms"))
+    assert len(asked) == 1 and took >= asked[0] > 0
+    page.evaluate("delete document.documentElement.dataset.drawnMs")
+    page.get_by_role("button", name="Fit to the readings").click()
+    expect(page.locator("html")).to_have_attribute("data-drawn-ms", said, timeout=20_000)
 
 
 def test_it_moves_every_chart_and_the_map_with_one_pointer(site, opens, drive):

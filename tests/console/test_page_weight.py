@@ -21,7 +21,7 @@ from tests.console.test_data_pages import DAY, drive
 MOST = 200 * 1024
 MAP_LIBRARY = re.compile(r"npm/maplibre-gl")
 ASSET = re.compile(r'(?:src|href)="/static/([^"?]+)"')
-IMPORT = re.compile(r"""(?:from|import)\s*["']([\w./-]+)["']""")
+IMPORT = re.compile(r"""(?:from|import)\s*\(?["']([\w./-]+)["']""")
 FONT = re.compile(r"url\([\"']?\.\./(npm/[\w.]+)")
 PAGES = ["live", "vehicle", "vehicle-readings", "energy", "quality", "operations", "vehicles"]
 

@@ -4,27 +4,21 @@ import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
 import { drawGround, drawLimits } from "outrider/vehicle/ground";
 import { before, silenceAt } from "outrider/vehicle/moments";
+import { ATTRIBUTE, remember, remembered } from "outrider/vehicle/readings";
 import { gettext, interpolate } from "outrider/words";
 
 const INKS = { speed_kmh: "accent", soc_pct: "moving", battery_temp_c: "warning", power_kw: "charging" };
 const OTHERS = ["accent", "charging", "idle", "parked", "moving", "warning"];
 const HEIGHT = { least: 112, most: 250, head: 33, gap: 12, phone: 126 };
-const REMEMBERED = "outrider.charts";
-const ATTRIBUTE = "attributes.";
 
 export class Charts {
   constructor(box, choice, settings, clock, moment, { onZoom, onUnzoom, onWanted }) {
     Object.assign(this, { box, choice, settings, clock, moment, onZoom, onUnzoom, onWanted });
     this.plots = new Map();
-    this.shown = new Set(this.#remembered() ?? settings.shown);
+    this.shown = new Set(remembered() ?? settings.shown);
     moment.addEventListener("change", () => this.#follow());
     document.addEventListener("theme-changed", () => this.#draw());
     new ResizeObserver(() => this.#resize()).observe(box);
-  }
-
-  /** Attributes to ask the server for: those that are shown. */
-  get attributes() {
-    return [...this.shown].filter((name) => name.startsWith(ATTRIBUTE)).map((name) => name.slice(ATTRIBUTE.length));
   }
 
   /** Draw what was loaded; see `_drawn` of the page for its shape. */
@@ -49,21 +43,13 @@ export class Charts {
 
   #toggle(field) {
     const names = new Set(this.visible.map((each) => each.name));
-    for (const name of this.attributes) names.add(name);
+    for (const name of this.shown) if (name.startsWith(ATTRIBUTE)) names.add(name);
     if (!names.delete(field.name)) names.add(field.name);
     this.shown = names;
-    localStorage.setItem(REMEMBERED, JSON.stringify([...names]));
+    remember([...names]);
     if (names.has(field.name) && !field.t) this.onWanted();
     else this.show(this.data);
     this.choice.querySelector(`[data-field="${field.name}"]`)?.focus();
-  }
-
-  #remembered() {
-    try {
-      return JSON.parse(localStorage.getItem(REMEMBERED));
-    } catch {
-      return null;
-    }
   }
 
   #draw() {
