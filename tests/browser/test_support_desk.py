@@ -1,0 +1,38 @@
+"""The support desk, in the colours of the console: nobody is barred from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import PASSWORD
+from tests.browser.test_people import log_in
+from tests.browser.test_things import shell
+
+pytestmark = pytest.mark.browser
+
+STAFF = f"""
+from tenants import services
+from tenants.models import Organisation, User
+staff = User.objects.create_superuser("desk@support.example", {PASSWORD!r})
+north = Organisation.objects.get(slug="north")
+services.grant_support_access(tenant=north, staff=staff, reason="ticket 7",
+                              duration=__import__("datetime").timedelta(hours=1))
+"""
+PAGES = [
+    "/admin/", "/admin/fleet/vehicle/", "/admin/tenants/organisation/",
+    "/admin/tenants/supportaccess/add/",
+]  # fmt: skip
+
+
+def test_it_bars_nobody_from_the_support_desk(site, opens, faults):
+    shell(site, STAFF)
+    page = opens("/accounts/login/", who=None, wait=False)
+    log_in(page, site, "desk@support.example")
+    page.wait_for_url(site.url + "/**", timeout=20_000)
+    found = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for path in PAGES:
+            page.goto(site.url + path)
+            found[scheme, path] = faults(page)
+    assert {where: each for where, each in found.items() if each} == {}
