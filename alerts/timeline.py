@@ -16,7 +16,7 @@ from telemetry.timeline import Event, Limit, Tone
 MOST: Final = 200
 _TONES: Final = {
     Severity.CRITICAL: Tone.CRITICAL,
-    Severity.HIGH: Tone.WARNING,
+    Severity.HIGH: Tone.CRITICAL,
     Severity.MEDIUM: Tone.WARNING,
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import msgspec
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 REASONS: Final = {
@@ -21,12 +23,39 @@ REASONS: Final = {
     "unknown_meter": _("Unknown meter"),
     "unstorable": _("Could not be stored"),
 }
+# What a decoder calls the kinds of values, as people call them.
+KINDS: Final = {
+    "float": _("a number"),
+    "int": _("a whole number"),
+    "str": _("text"),
+    "bool": _("true or false"),
+    "null": _("nothing"),
+    "array": _("a list"),
+    "object": _("an object"),
+    "datetime": _("a moment"),
+}
+_EXPECTED: Final = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
+_WHERE: Final = re.compile(r" - at `\$[^`]*`$")
 SHOWN_BYTES: Final = 4096
 
 
 def reason(code: str) -> Any:
     """The refusal's code in words; a code without words stands for itself."""
     return REASONS.get(code, code.replace("_", " ").capitalize())
+
+
+def detail(text: str) -> str:
+    """The detail of a refusal without the decoder's dialect: "Expected `float | null`, got `str`
+    - at `$.soc_pct`" is "expected a number, got text". The field stands beside it anyway."""
+    plain = _WHERE.sub("", text)
+    found = _EXPECTED.fullmatch(plain)
+    if found is None:
+        return plain
+    expected = [name for name in found[1].split(" | ") if name != "null"] or ["null"]
+    return gettext("expected %(expected)s, got %(got)s") % {
+        "expected": gettext(" or ").join(str(KINDS.get(name, name)) for name in expected),
+        "got": KINDS.get(found[2], found[2]),
+    }
 
 
 def readable(raw: bytes | memoryview) -> str:

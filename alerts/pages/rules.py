@@ -44,7 +44,10 @@ class RuleList(AlertsPage):
             assert row.current is not None  # noqa: S101  (the filter above)
             row.says, _facts = said_by(row.current, called)  # type: ignore[attr-defined]
             row.severity = row.current.definition.get("severity", "medium")  # type: ignore[attr-defined]
-            row.holds_s = row.current.definition.get("duration_s", 0)  # type: ignore[attr-defined]
+            definition = row.current.definition
+            # Of who stays in a geofence the sentence says how long already.
+            stays = definition.get("params", {}).get("event") == "dwell"
+            row.holds_s = 0 if stays else definition.get("duration_s", 0)  # type: ignore[attr-defined]
         return self.show({"section": "rules", "rules": rows})
 
 

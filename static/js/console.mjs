@@ -39,6 +39,12 @@ for (const field of document.querySelectorAll("input[data-finds]")) {
   });
 }
 
+// --- Where one is, in a row of tabs that a phone cuts off -----------------------------------------
+for (const current of document.querySelectorAll(":is(.tabs, .sections, .states) > [aria-current]")) {
+  const row = current.parentElement;
+  row.scrollLeft = current.offsetLeft - row.offsetLeft - (row.clientWidth - current.offsetWidth) / 2;
+}
+
 // --- Copy, download, choose ---------------------------------------------------------------
 document.addEventListener("click", async (event) => {
   const copy = event.target.closest("[data-copies]");

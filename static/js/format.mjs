@@ -49,7 +49,8 @@ export function measure(value, unit) {
   const converted = imperial && CONVERTED[unit];
   const shown = converted ? converted[1](value) : value;
   const name = converted ? converted[0] : unit;
-  return { text: fixed(shown, DIGITS[name] ?? 1), unit: name };
+  // What has no unit is counted, unless it is no whole number.
+  return { text: fixed(shown, DIGITS[name] ?? (name === "" && Number.isInteger(shown) ? 0 : 1)), unit: name };
 }
 
 /** "83 km/h"; true and false as yes and no. */

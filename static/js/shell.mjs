@@ -23,13 +23,15 @@ export function startShell() {
   for (const select of document.querySelectorAll("select[data-submits]")) {
     select.addEventListener("change", () => select.form.requestSubmit());
   }
-  const menu = document.querySelector(".person");
-  document.addEventListener("pointerdown", (event) => {
-    if (menu?.open && !menu.contains(event.target)) menu.open = false;
-  });
-  menu?.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  });
+  // What unfolds over a page folds when one turns away from it, and at Escape.
+  for (const menu of document.querySelectorAll("details.person, details.pop")) {
+    const leave = (target) => { if (menu.open && target && !menu.contains(target)) menu.open = false; };
+    document.addEventListener("pointerdown", (event) => leave(event.target));
+    menu.addEventListener("focusout", (event) => leave(event.relatedTarget));
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  }
 }

@@ -76,6 +76,10 @@ class ShownFrame:
     counts: list[tuple[str, str | Promise, int]] = field(default_factory=list)
 
     @property
+    def understood(self) -> int:
+        return len(self.readings) + self.more_readings
+
+    @property
     def more_refused(self) -> int:
         return self.refused - len(self.refusals)
 

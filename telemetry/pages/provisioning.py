@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +18,7 @@ from fleet.models import Device
 from fleet.pages.kinds import DEVICES
 from fleet.protocols import PROTOCOLS, protocol_named
 from telemetry.frames import readable
+from telemetry.inspection.shown import ShownFrame
 from telemetry.models import DeviceHealth, QuarantinedFrame
 from telemetry.pages.devices import DeviceBase, looked_at, values_of
 from tenants.errors import DomainError
@@ -151,8 +153,7 @@ class Light(DeviceBase):
         seen = looked_at(device, since)
         health = DeviceHealth.objects.filter(pk=device.pk).first()
         heard = health is not None and health.last_seen is not None and health.last_seen >= since
-        good = [each for each in seen["messages"] if each.readings] if heard else []
-        message = next(iter(good or seen["messages"]), None)
+        message = _telling(seen["messages"]) if heard else next(iter(seen["messages"]), None)
         refusal = None
         if not heard and message is None:
             refusal = (
@@ -164,6 +165,8 @@ class Light(DeviceBase):
             {
                 "device": device,
                 "heard": heard,
+                # Its credential opens and it is understood, but nothing new came of it yet.
+                "only_again": heard and _only_again(message, health),
                 "health": health,
                 "message": message,
                 "values": values_of(device) if heard and message is None else [],
@@ -174,6 +177,20 @@ class Light(DeviceBase):
                 "light_url": request.get_full_path(),
             }
         )
+
+
+def _telling(messages: Sequence[ShownFrame]) -> ShownFrame | None:
+    """Of what a device sent since, the message that tells most: one that brought something new,
+    before one that was understood, before any other."""
+    understood = [each for each in messages if each.readings]
+    new = [each for each in understood if any(one.state == "stored" for one in each.readings)]
+    return next(iter(new or understood or messages), None)
+
+
+def _only_again(message: ShownFrame | None, health: DeviceHealth | None) -> bool:
+    if message is not None and message.readings:
+        return all(each.state == "duplicate" for each in message.readings)
+    return health is not None and health.duplicates > 0 and not health.accepted
 
 
 def _moment(text: str) -> Any:

@@ -139,8 +139,12 @@ class Quality(MemberPage):
         ]
 
     def _reasons(self, rows: QuerySet[QuarantinedFrame]) -> list[dict[str, Any]]:
-        counted = rows.values("code").annotate(n=Count("pk")).order_by("-n", "code")
-        return [{**each, "reason": reason(each["code"])} for each in counted]
+        counted = list(rows.values("code").annotate(n=Count("pk")).order_by("-n", "code"))
+        most = max((each["n"] for each in counted), default=1)
+        return [
+            {**each, "reason": reason(each["code"]), "share": 100 * each["n"] / most}
+            for each in counted
+        ]
 
     def _devices(self, rows: QuerySet[QuarantinedFrame]) -> list[dict[str, Any]]:
         counted = list(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from fleet.models import Device, Referenced
 from fleet.pages.palette import address_of
-from telemetry.frames import reason
+from telemetry.frames import detail, reason
 from tenants.preferences import zone_of
 
 register = template.Library()
@@ -42,6 +42,12 @@ def status_label(status: str) -> str:
 def reason_label(code: str) -> object:
     """Why a frame was refused, in words."""
     return reason(code)
+
+
+@register.filter
+def detail_in_words(text: str) -> str:
+    """The detail of a refusal, for people."""
+    return detail(text)
 
 
 @register.filter

@@ -11,12 +11,13 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.forms import BoundField
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
-from tenants.models import Organisation
+from tenants.models import Organisation, Scope
 from tenants.preferences import is_imperial, zone_of
 
 register = template.Library()
@@ -98,7 +99,9 @@ def duration(seconds: object) -> str:
 @register.filter
 def milliseconds(value: object) -> str:
     """A duration that is kept in milliseconds."""
-    return duration(float(value) / 1000) if isinstance(value, Number) else DASH
+    if not isinstance(value, Number):
+        return DASH
+    return duration(float(value) / 1000) if value else "0 ms"
 
 
 @register.filter
@@ -131,7 +134,7 @@ def temperature(celsius: object, organisation: Organisation | None = None) -> st
     return f"{celsius:.1f} °C"
 
 
-DIGITS = {"km/h": 0, "%": 0, "km": 1, "°C": 1, "V": 1, "A": 1, "kW": 1, "kWh": 2, "°": 5, "m": 0}
+DIGITS = {"km/h": 0, "%": 0, "km": 1, "°C": 1, "V": 1, "A": 1, "kW": 1, "kWh": 2, "m": 0}
 
 
 @register.simple_tag
@@ -144,6 +147,9 @@ def reading(value: object, unit: str = "", organisation: Organisation | None = N
     convert = {"km": distance, "km/h": speed, "°C": temperature}.get(unit)
     if convert is not None:
         return convert(value, organisation)
+    if unit == "°":
+        # A place needs five digits, a heading has none of them: as many as there are.
+        return f"{value:.5f}".rstrip("0").rstrip(".") + unit
     return f"{value:,.{DIGITS.get(unit, 0)}f} {unit}".rstrip()
 
 
@@ -164,6 +170,18 @@ def _zone(organisation: Organisation | None) -> ZoneInfo:
 
 def _imperial(organisation: Organisation | None) -> bool:
     return isinstance(organisation, Organisation) and is_imperial(organisation)
+
+
+@register.filter
+def scope_label(scope: str) -> str:
+    """What a token may do, in words; a scope of another version stands for itself."""
+    return str(dict(Scope.choices).get(scope, scope))
+
+
+@register.filter
+def without_placeholder(field: BoundField) -> SafeString:
+    """A field whose label says it all: no paler second label lies in it."""
+    return field.as_widget(attrs={"placeholder": ""})
 
 
 @register.filter

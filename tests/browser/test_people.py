@@ -209,7 +209,14 @@ def test_question_mark_lists_the_keys_and_letters_go_places(site, opens, faults)
     page.keyboard.press("j")
     expect(page.locator("#table tbody tr").nth(1).locator("th a")).to_be_focused()
     page.keyboard.press("k")
-    page.keyboard.press("Enter")
+    menu = page.locator(".person__menu")
+    page.locator(".person > summary").focus()
+    for leaving in ("Escape", "Shift+Tab"):
+        page.keyboard.press("Enter")
+        expect(menu).to_be_visible()
+        page.keyboard.press(leaving)
+        expect(menu).to_be_hidden()
+    page.locator("#table tbody tr").first.locator("th a").press("Enter")
     page.wait_for_url(re.compile("/vehicles/V"), **SLOW)
 
 

@@ -68,6 +68,21 @@ def shown(company: Company, role: str = Role.VIEWER) -> str:
     return answer.content.decode()
 
 
+def stored(company: Company, frame: kept.KeptFrame, *, received_us: int) -> None:
+    """History has the frame's reading, which came at that time."""
+    [record] = kept.readings_of(frame)
+    VehicleReadingRow.objects.create(
+        vehicle_id=company.vehicle.pk,
+        tenant_id=company.tenant.pk,
+        device_id=company.device.pk,
+        time=datetime.fromtimestamp(0, UTC) + timedelta(microseconds=record.time),
+        received_at=datetime.fromtimestamp(0, UTC) + timedelta(microseconds=received_us),
+        reading_id=record.reading_id,
+        protocol="telemetry.v1",
+        soc_pct=50.0,
+    )
+
+
 def watched() -> set[bytes]:
     client: Any = streams.sync_client()
     return set(client.zrange(watches._watches(), 0, -1))
@@ -112,17 +127,7 @@ def test_it_tells_stored_from_duplicate_and_from_what_waits(company: Company) ->
     first = reading(1, soc_pct=50.0)
     [mine] = came(company, first, received_us=int(now.timestamp() * 1_000_000))
     assert 'data-fate="waiting:1"' in shown(company)
-    [record] = kept.readings_of(mine)
-    VehicleReadingRow.objects.create(
-        vehicle_id=company.vehicle.pk,
-        tenant_id=company.tenant.pk,
-        device_id=company.device.pk,
-        time=datetime.fromtimestamp(record.time / 1e6, UTC),
-        received_at=datetime.fromtimestamp(0, UTC) + timedelta(microseconds=mine.received_at),
-        reading_id=record.reading_id,
-        protocol="telemetry.v1",
-        soc_pct=50.0,
-    )
+    stored(company, mine, received_us=mine.received_at)
     assert 'data-fate="stored:1"' in shown(company)
     came(company, first)
     page = shown(company)
@@ -167,6 +172,7 @@ def test_it_costs_the_same_however_many_came(
         page = shown(company)
     assert page.count("data-message=") == kept.FRAMES
     assert "and 40 more readings" in page
+    assert 'First 10 of 50:</span><span class="tag is-waiting">10 · Taken in' in page
 
 
 def test_it_says_so_where_nothing_can_be_looked_at(
@@ -204,6 +210,30 @@ def test_the_light_shows_the_first_message_the_same_way(company: Company) -> Non
     page = light(company, since)
     assert "First reading stored" in page and "82 %" in page and "hx-trigger" not in page
     assert "Waiting for the first" in light(company, datetime.now(UTC) + timedelta(seconds=5))
+
+
+def test_the_light_does_not_call_a_reading_new_that_was_stored_before(company: Company) -> None:
+    since = datetime.now(UTC) - timedelta(seconds=1)
+    health = DeviceHealth.objects.create(
+        device_id=company.device.pk,
+        tenant_id=company.tenant.pk,
+        last_seen=datetime.now(UTC),
+        duplicates=1,
+    )
+    page = light(company, since)
+    assert "is stored already" in page and "First reading stored" not in page
+    assert "hx-trigger" in page, "the next may be new"
+    [again] = came(company, reading(1, soc_pct=50.0))
+    stored(company, again, received_us=again.received_at - 60_000_000)
+    page = light(company, since)
+    assert "is stored already" in page and "Duplicate" in page and "data-green" in page
+    [new] = came(company, reading(2, soc_pct=51.0))
+    stored(company, new, received_us=new.received_at)
+    came(company, reading(1, soc_pct=50.0) | {"time": kept.readings_of(again)[0].time // 1000})
+    health.accepted = 1
+    health.save()
+    page = light(company, since)
+    assert "First reading stored" in page and "51 %" in page and "hx-trigger" not in page
 
 
 def test_a_new_credential_is_watched_before_anybody_can_use_it(company: Company) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -92,6 +93,15 @@ def test_it_sends_a_stranger_without_log_in_to_the_log_in(
     answer = opened(Browser(), name, ids)
     assert answer.status_code == 302
     assert answer["Location"].startswith(reverse("account_login"))
+
+
+def test_ctrl_k_knows_every_page_of_the_rail_and_each_once(company: Company) -> None:
+    page = company.browser(Role.OWNER).get(reverse("vehicles")).content.decode()
+    rail, _, rest = page.partition("</nav>")
+    known = re.findall(r'<a href="([^"]+)"', rest.partition('id="palette-pages"')[2])
+    known = known[: known.index(reverse("api-docs")) + 1]
+    assert len(known) == len(set(known)), "a page stands there twice"
+    assert set(re.findall(r'class="rail__link[^"]*" href="([^"]+)"', rail)) <= set(known)
 
 
 def test_it_does_not_know_another_organisations_things(company: Company) -> None:

@@ -16,7 +16,7 @@ export class Place {
       cooperativeGestures: matchMedia("(pointer: coarse)").matches,
     });
     this.map.touchZoomRotate.disableRotation();
-    this.map.addControl(new AttributionControl({ compact: true }), "bottom-right");
+    this.map.addControl(new AttributionControl({ compact: false }), "bottom-right");
     this.map.addControl(new ScaleControl({ maxWidth: 90 }), "bottom-left");
     this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     this.map.getCanvas().setAttribute("aria-label", gettext("Map"));
@@ -50,7 +50,10 @@ export class Place {
     if (turn > 1) this.map.setStyle(ownStyle(this.data.map.files), { diff: false });
     addDetail(this.map, this.data.map.files).catch(() => {}); // The coarse map stays.
     const remote = await remoteStyle(this.data.map[isDark() ? "dark" : "light"]);
-    if (remote && turn === this.turn) this.map.setStyle(remote, { diff: false });
+    if (turn !== this.turn) return;
+    if (remote) this.map.setStyle(remote, { diff: false });
+    // Our own map knows towns and no streets: nearer than this it is an empty field.
+    else if (turn === 1 && this.map.getZoom() > 11) this.map.setZoom(11);
   }
 
   #lay() {

@@ -96,10 +96,10 @@ export class Drawer {
 
   #drawAlerts(thing) {
     return this.alerts.of(thing).map((alert) => {
-      const note = element("div", { class: `note${SEVERE.has(alert.severity) ? " note--critical" : ""}` },
+      const note = element("div", { class: `note note--alert${SEVERE.has(alert.severity) ? " note--critical" : ""}` },
         element("b", {}, element("a", { href: `/alerts/${alert.id}` }, alert.title)),
-        interpolate(alert.state === "open" ? gettext("Open since %(time)s") : gettext("Acknowledged, open since %(time)s"), { time: moment(Date.parse(alert.started_at) * 1000) }));
-      if (alert.state === "open" && this.alerts.mayAct) note.append(element("button", { type: "button", class: "button", title: "a", onclick: this.onAcknowledge }, gettext("Acknowledge")));
+        element("span", {}, interpolate(alert.state === "open" ? gettext("Open since %(time)s") : gettext("Acknowledged, open since %(time)s"), { time: moment(Date.parse(alert.started_at) * 1000) })));
+      if (alert.state === "open" && this.alerts.mayAct) note.append(element("button", { type: "button", class: "button button--main", title: "a", onclick: this.onAcknowledge }, gettext("Acknowledge")));
       return note;
     });
   }
