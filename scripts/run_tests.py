@@ -24,8 +24,9 @@ from scripts.static_files import collect_static_files
 # processes want the machine for themselves.
 SUITES = {
     "tests": ["-n", "2", "-m", "not browser and not crash"],
-    # A browser that draws by software on a busy machine: one more try, told at the end.
-    "browser": ["-m", "browser", "--reruns", "1", "-rR"],
+    # Two browsers, each before a platform of its own; a file's tests share what it has made.
+    # They draw by software on a busy machine: one more try, told at the end.
+    "browser": ["-n", "2", "--dist", "loadfile", "-m", "browser", "--reruns", "1", "-rR"],
     "crash": ["-m", "crash"],
 }
 

@@ -25,7 +25,7 @@ from bench.installation import Installation, opened
 from bench.measure import summary_ms
 from bench.options import Options
 from bench.phases.edge import processes
-from bench.product import ROOT
+from bench.product import ROOT, wait_for_port
 from bench.say import say
 from bench.seed import Seed, sow
 
@@ -60,12 +60,14 @@ def in_a_browser(folder: Path, options: Options) -> dict[str, Any]:
         "MAP_STYLE_DARK_URL": "",
     }
     seconds = 30 if options.quick else options.ui_seconds
-    with opened(folder, [*processes(options), "web"], vehicles=len(CHARTS), settings=settings) as (
+    with opened(folder, processes(options), vehicles=len(CHARTS), settings=settings) as (
         installation,
         credentials,
     ):
         say("static files, vehicles, history")
         installation.run("manage.py", "collectstatic", "--no-input", "-v", "0")
+        installation.start("web")  # It reads what there is when it starts.
+        wait_for_port(installation.web_port)
         installation.run("-m", "bench.crowded", str(VEHICLES))
         until = _history(installation, credentials)
         url = f"http://127.0.0.1:{installation.web_port}"
