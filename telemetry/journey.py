@@ -38,12 +38,14 @@ STOP_US: Final = 300_000_000
 
 @dataclass
 class Journey:
-    """`gap_us`: a silence longer than this is a gap. Times in microseconds since 1970."""
+    """`gap_us`: a silence longer than this is a gap. `known_since`: when the vehicle came here;
+    what it did before was brought along, not late. Times in microseconds since 1970."""
 
     start: int
     end: int
     gap_us: int
     points: int = 1600
+    known_since: int = 0
     readings: int = 0
     gaps: list[Gap] = field(default_factory=list)
     late: list[Span] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Journey:
         self.readings += len(page)
         self.alarms += int(np.count_nonzero(page.values["alarm_count"]))
         self._sample(page)
-        late = page.received - page.time > LATE
+        late = (page.received - page.time > LATE) & (page.time >= self.known_since)
         self.late_readings += int(np.count_nonzero(late))
         _mark(self.late, page, late, self.gap_us)
         _mark(self.invalid, page, page.values["invalid_count"] > 0, self.gap_us)

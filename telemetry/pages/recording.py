@@ -109,6 +109,7 @@ def _journey(vehicle: Vehicle, state: VehicleLatest | None, period: Period) -> J
         to_us(period.end),
         gap_us=vehicle.silent_after_s * 1_000_000,
         points=POINTS,
+        known_since=to_us(vehicle.created_at),
     )
     # The latest state holds the last value of every field: what it lacks was never sent.
     reported = [name for name in arrays.COLUMNS if state is None or _is_told(state, name)]

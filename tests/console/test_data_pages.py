@@ -18,6 +18,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from fleet import services
+from fleet.models import Vehicle
 from telemetry import arrays, energy
 from telemetry.clock import to_us
 from telemetry.models import MeterHour, VehicleHour, VehicleReadingRow
@@ -120,6 +121,7 @@ def test_it_names_why_the_vehicle_was_silent(company: Company) -> None:
 
 
 def test_it_remarks_on_late_readings_alarms_and_invalid_values(company: Company) -> None:
+    Vehicle.objects.for_tenant(company.tenant).update(created_at=NOON - timedelta(days=1))
     store(company, NOON, received_at=NOON + timedelta(minutes=38), speed_kmh=1.0)
     store(company, NOON + timedelta(seconds=5), alarms=["harsh_braking"], invalid=["soc_pct"])
     events = recording(company)["events"]

@@ -14,6 +14,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fleet.models import Vehicle
 from telemetry import attribute_series
 from telemetry.models import VehicleLatest, VehicleReadingRow
 from tests.console.conftest import Company
@@ -126,7 +127,12 @@ def test_it_shows_where_it_stood_and_for_how_long(company: Company) -> None:
     assert "Stood for 28 min" in found["events"]
 
 
+def known_for_long(company: Company) -> None:
+    Vehicle.objects.for_tenant(company.tenant).update(created_at=NOON - timedelta(days=30))
+
+
 def test_it_marks_totals_that_late_readings_revised_with_what_they_were(company: Company) -> None:
+    known_for_long(company)
     drive(company, 10)
     assert "Revised" not in recording(company)["summary"]
     late = NOON + timedelta(seconds=200)
@@ -139,7 +145,17 @@ def test_it_marks_totals_that_late_readings_revised_with_what_they_were(company:
     assert "Revised" not in summary.partition(">Charge<")[2]
 
 
+def test_what_was_brought_along_revised_nothing(company: Company) -> None:
+    drive(company, 10)
+    late = NOON + timedelta(seconds=200)
+    store(company, late, odometer_km=1051.0, received_at=late + timedelta(hours=3))
+    found = recording(company)
+    assert "51.0 km" in found["summary"] and "Revised" not in found["summary"]
+    assert found["late"] == []
+
+
 def test_a_drive_that_came_late_as_a_whole_revised_nothing(company: Company) -> None:
+    known_for_long(company)
     for n in range(5):
         at = NOON + timedelta(seconds=n)
         store(company, at, speed_kmh=50.0, received_at=at + timedelta(days=9))

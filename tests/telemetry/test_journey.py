@@ -139,6 +139,16 @@ def test_it_marks_late_readings_as_one_run():
     assert (span.count, span.most) == (2, 500 * SECOND)
 
 
+def test_what_a_vehicle_did_before_it_came_here_was_not_late():
+    found = journey(
+        rows([0, 10, 20, 30], lag=400 * SECOND, odometer_km=[1.0, 2.0, 3.0, 4.0]),
+        known_since=T0 + 20 * SECOND,
+    )
+    assert [(span.start, span.end) for span in found.late] == [(T0 + 20 * SECOND, T0 + 30 * SECOND)]
+    assert found.late_readings == 2
+    assert found.punctual is not None and found.punctual.distance_km == 1
+
+
 def test_it_is_the_same_in_one_page_or_in_many():
     chance = np.random.default_rng(7)
     n = 500

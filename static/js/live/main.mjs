@@ -133,6 +133,8 @@ function draw() {
   if (live.things.size || link.state === "live") requestAnimationFrame(() => setTimeout(bringMap));
 }
 
+// An address that says where the map stands is obeyed; else whoever is selected is in sight.
+let revealed = Boolean(view.at);
 let vehicles = [];
 function drawMap(fleet, thing) {
   if (!map) return;
@@ -141,6 +143,9 @@ function drawMap(fleet, thing) {
   const beside = thing?.kind === "vehicle" && !vehicles.includes(thing);
   map.old(link.lost);
   map.show(beside ? [...vehicles, thing] : vehicles, view.selected, past.on || lately.key !== thing?.key ? null : lately.way, fleet.clock.now());
+  if (!thing || revealed) return;
+  revealed = true;
+  map.map.once("render", () => map.reveal(thing));
 }
 
 // --- What comes -------------------------------------------------------------------------------
