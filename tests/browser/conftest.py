@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts.static_files import collect_static_files
 from tests.browser.mailbox import Mailbox
 from tests.telemetry.platform import CHECKOUT, Platform, free_port, running_platform, wait_for_port
+
+# Two browsers that draw by software share two cores with two platforms.
+expect.set_options(timeout=20_000)
 
 PASSWORD = "correct horse battery staple"
 FLAGS = [
