@@ -21,13 +21,14 @@ from scripts.places import CHECKOUT, ServiceUnavailable
 from scripts.static_files import collect_static_files
 
 # Apart: a browser's event loop broke asynchronous tests beside it, and tests that kill
-# processes want the machine for themselves.
+# processes want no others beside them.
 SUITES = {
     "tests": ["-n", "2", "-m", "not browser and not crash"],
     # Two browsers, each before a platform of its own; a file's tests share what it has made.
     # They draw by software on a busy machine: one more try, told at the end.
     "browser": ["-n", "2", "--dist", "loadfile", "-m", "browser", "--reruns", "1", "-rR"],
-    "crash": ["-m", "crash"],
+    # Their processes wait for one another most of the time.
+    "crash": ["-n", "2", "--dist", "worksteal", "-m", "crash"],
 }
 
 

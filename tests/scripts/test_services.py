@@ -196,7 +196,7 @@ def test_it_moves_data_out_of_a_folder_the_account_cannot_enter(tmp_path: Path) 
 
 
 def test_it_does_not_take_a_stranger_for_its_own_process() -> None:
-    assert is_alive(os.getpid(), mark="pytest")
+    assert is_alive(os.getpid(), mark="python")
     assert not is_alive(os.getpid(), mark="/some/other/data")
 
 
