@@ -10,6 +10,7 @@ from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_POST
 
 from telemetry.fields import METER_FIELDS, VEHICLE_FIELDS
@@ -52,6 +53,7 @@ def live(request: HttpRequest) -> HttpResponse:
     )
 
 
+@gzip_page
 @login_required
 @require_GET
 def trails(request: HttpRequest) -> HttpResponse:
