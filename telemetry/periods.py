@@ -154,11 +154,11 @@ class _Parts:
         places = ", ".join(
             f"sum(d.{column}[{number}])" for column in columns for number in range(1, 25)
         )
-        sums = ", ".join(f"sum(c{at})" for at in range(count))
-        filling = ", NULL" * (23 * count)
+        # Each in the place of its first hour of a day: a union gives a column one type.
+        sums = ", ".join(f"sum(c{at})" + ", NULL" * 23 for at in range(count))
         rows = self.rows(
             "{} GROUP BY d.day UNION ALL"  # noqa: S608
-            f" SELECT false, hour, {sums}{filling} FROM ({{}}) p GROUP BY hour",
+            f" SELECT false, hour, {sums} FROM ({{}}) p GROUP BY hour",
             days=f"true, d.day, {places}",
             hours="h.hour, "
             + ", ".join(f"{sql} AS c{at}" for at, sql in enumerate(columns.values())),
@@ -166,8 +166,7 @@ class _Parts:
         found: dict[datetime, list[Any]] = {}
         for of_day, at, *values in rows:
             for number in range(24) if of_day else (0,):
-                mine = values[number::24] if of_day else values[:count]
                 into = found.setdefault(at + number * _HOUR, [0] * count)
-                for place, value in enumerate(mine):
+                for place, value in enumerate(values[number::24]):
                     into[place] += value or 0
         return found

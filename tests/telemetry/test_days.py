@@ -152,6 +152,16 @@ def test_a_late_reading_of_a_vehicle_never_heard_of_gets_its_day(closed_week, st
     assert verify()[0] == 0
 
 
+def test_an_hour_adds_up_sound_days_and_stale_ones(closed_week, store):
+    """A late reading marks the day of one vehicle; that of the other is still told by its row."""
+    store.store([drive(1, 100.25, energy_dc_kwh=Decimal("3.000001"))])
+    span = {"start": NOW - timedelta(days=6), "end": NOW}
+    marked = periods.vehicle_hours([1, 2], **span)
+    close(store)
+    remade = periods.vehicle_hours([1, 2], **span)
+    assert marked == {h: (pytest.approx(km), dc) for h, (km, dc) in remade.items()}
+
+
 def test_a_repeated_late_reading_marks_nothing(closed_week, store):
     reading = drive(1, 100.25)
     store.store([reading])
