@@ -86,8 +86,9 @@ def test_it_shows_why_the_first_reading_was_refused(site, opens):
     expect(page.locator("#light pre").first).to_contain_text("91.2")
     page.get_by_role("link", name="I have kept it").click()
     page.goto(site.url + "/quality")
-    page.locator("summary", has_text="91.2").first.click()
-    page.locator("input[name=frame]").first.check()
+    row = page.locator("tr", has=page.locator("summary", has_text="91.2")).first
+    row.locator("summary").first.click()
+    row.locator("input[name=frame]").check()
     page.get_by_role("button", name="Replay the chosen").click()
     expect(page.locator(".toast")).to_contain_text("0 of 1 frame was accepted")
 
