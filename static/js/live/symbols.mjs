@@ -15,6 +15,8 @@ const GLIDE_FROM_PX = 1.5;
 // Where a frame takes longer, for want of a graphics card, two of three are left to the rest of
 // the page: what is read comes before what glides.
 const SLOW_MS = 40;
+const CALM_MS = 120;
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const LONGEST_PAUSE_MS = 300;
 const JUMP_M = 3000;
 const EARTH_M = 40_075_016;
@@ -32,6 +34,8 @@ export class Symbols {
     this.drawn = [];
     this.clusters = [];
     this.gliding = new Set();
+    /** Without a graphics card a core of the machine draws: then it glides calmly. */
+    this.calm = isDrawnBySoftware(map) ? CALM_MS : 0;
     /** Milliseconds from asking for a frame to drawing it. */
     this.frameTook = 0;
     /** How much larger than on a desk. */
@@ -73,11 +77,13 @@ export class Symbols {
   }
 
   #invalidateAtLeisure() {
-    if (this.frameTook < SLOW_MS) this.invalidate();
+    // Hidden, a page had no frames at all.
+    const pause = this.frameTook < SLOW_MS ? this.calm : Math.max(this.calm, Math.min(LONGEST_PAUSE_MS, 2 * this.frameTook));
+    if (!pause) this.invalidate();
     else this.pausing ??= setTimeout(() => {
       this.pausing = null;
       this.invalidate();
-    }, Math.min(LONGEST_PAUSE_MS, 2 * this.frameTook)); // Hidden, a page had no frames at all.
+    }, pause);
   }
 
   draw() {
@@ -297,4 +303,10 @@ export class Symbols {
     }
     return (this.sprites[name] = canvas);
   }
+}
+
+function isDrawnBySoftware(map) {
+  const gl = map.getCanvas().getContext("webgl2");
+  const named = gl?.getExtension("WEBGL_debug_renderer_info");
+  return Boolean(named && SOFTWARE.test(gl.getParameter(named.UNMASKED_RENDERER_WEBGL)));
 }
