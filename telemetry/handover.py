@@ -14,19 +14,19 @@ from django.db import connection
 
 from fleet.models import Device
 from telemetry.frames import reason
-from telemetry.status import LOW_SOC_PCT
+from telemetry.status import LOW_SOC_PCT, SILENT_AT
 
 MOST: Final = 50
 MOST_FAULTS: Final = 10
 
 T = TypeVar("T")
 
-_KNOWN = """
+_KNOWN = f"""
     FROM fleet_vehicle v
     JOIN fleet_fleet f ON f.id = v.fleet_id AND f.archived_at IS NULL
     JOIN telemetry_vehicle_latest l ON l.vehicle_id = v.id
     CROSS JOIN LATERAL (SELECT least(l.time, l.received_at) AS at) heard
-    CROSS JOIN LATERAL (SELECT heard.at + v.silent_after_s * interval '1 second' AS at) silent
+    CROSS JOIN LATERAL (SELECT {SILENT_AT} AS at) silent
     WHERE v.tenant_id = %(tenant)s AND v.archived_at IS NULL
 """
 _SILENT = f"""

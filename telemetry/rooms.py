@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 
+def wire_name_of(reference: str) -> str:
+    """What a fleet's room is called to clients."""
+    return f"fleet:{reference}"
+
+
 def group_of(tenant_id: int, fleet_id: int) -> str:
     """The channel-layer group of a fleet's room."""
     return f"live.{tenant_id}.fleet.{fleet_id}"

@@ -17,6 +17,8 @@ from fleet.models import Fleet, Meter, Vehicle
 from telemetry.clock import to_us
 from telemetry.models import MeterLatest, VehicleLatest
 from telemetry.patches import METER_VALUES, VEHICLE_VALUES, Patch
+from telemetry.rooms import wire_name_of
+from telemetry.status import rule
 
 ROSTER_SECONDS = 5
 _STAMP = ("time", "reading_id", "received_at", "older", "invalid")
@@ -73,6 +75,21 @@ def meter_entries(tenant_id: int, fleet_id: int, since: int | None = None) -> li
         {"id": ref, "name": name, "silent_after_s": silent, "state": states.get(pk)}
         for pk, ref, name, silent in rows
     ]
+
+
+def snapshot_part(
+    reference: str, name: str, part: int, parts: int, *, vehicles: list[Any], meters: list[Any]
+) -> dict[str, Any]:
+    """What docs/live-protocol.md says of one part of a fleet's snapshot."""
+    return {
+        "room": wire_name_of(reference),
+        "fleet": {"id": reference, "name": name},
+        "part": part,
+        "parts": parts,
+        "rule": rule(),
+        "vehicles": vehicles,
+        "meters": meters,
+    }
 
 
 def rosters(tenant_id: int, *, fresh: bool = False) -> dict[int, tuple[str, str, str]]:

@@ -27,6 +27,10 @@ HOT_BATTERY_C = 60.0
 SPEEDING_KMH = 120.0
 
 
+SILENT_AT = "least(l.time, l.received_at) + v.silent_after_s * interval '1 second'"
+"""From when on a vehicle `v` with the latest state `l` is offline, in SQL."""
+
+
 class Status(StrEnum):
     MOVING = "moving"
     IDLE = "idle"

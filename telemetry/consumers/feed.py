@@ -19,13 +19,13 @@ from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
-from telemetry import status
 from telemetry.consumers.access import Access, access_of
 from telemetry.consumers.room import SNAPSHOT_EVERY_S, Room
 from telemetry.consumers.subscriptions import Outlook, Wishes, look, read_room
 from telemetry.consumers.window import IMPATIENT_AFTER_S
 from telemetry.loops import cancelled
 from telemetry.rooms import group_of
+from telemetry.snapshots import snapshot_part
 
 HEARTBEAT_S = 5.0
 CHECK_S = 10.0
@@ -208,16 +208,8 @@ class Feed:
             while not self.may_tell_of_room():
                 await self.wait(IMPATIENT_AFTER_S)
             await self.tell_of_room(
-                {
-                    "type": "snapshot",
-                    "room": room.wire_name,
-                    "fleet": {"id": room.reference, "name": room.name},
-                    "seq": seq,
-                    "part": number,
-                    "parts": len(pieces),
-                    "rule": status.rule(),
-                    **piece,
-                }
+                {"type": "snapshot", "seq": seq}
+                | snapshot_part(room.reference, room.name, number, len(pieces), **piece)
             )
 
     async def read(

@@ -1,4 +1,4 @@
-"""How many event streams are open, and whose.
+"""How many event streams are open.
 
 A process counts its own, for the sake of its memory. What one token or one person may have is
 counted in Redis, over all processes: every stream has a lease there, renewed for as long as it
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -44,21 +43,19 @@ class Places:
     """The places of this process."""
 
     def __init__(self) -> None:
-        self.held: Counter[str] = Counter()
+        self.held = 0
 
     @asynccontextmanager
     async def taken(self, caller: str) -> AsyncIterator[None]:
         """A place for as long as a stream lasts. Raises DomainError 429 or 503."""
-        if self.held.total() >= settings.TELEMETRY_STREAMS_MAX:
+        if self.held >= settings.TELEMETRY_STREAMS_MAX:
             raise unavailable("All places for streams are taken.")
-        self.held[caller] += 1
+        self.held += 1
         try:
             async with _leased(caller):
                 yield
         finally:
-            self.held[caller] -= 1
-            if not self.held[caller]:
-                del self.held[caller]
+            self.held -= 1
 
 
 @asynccontextmanager

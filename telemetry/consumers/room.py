@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from telemetry.consumers.window import Raw, Waiting
-from telemetry.rooms import Sequence
+from telemetry.rooms import Sequence, wire_name_of
 
 GAP_PATIENCE_S = 1.0
 """Messages of two publishers may overtake each other; longer than this and one is lost."""
@@ -40,7 +40,7 @@ class Room:
 
     @property
     def wire_name(self) -> str:
-        return f"fleet:{self.reference}"
+        return wire_name_of(self.reference)
 
     def take(self, message: dict[str, Any], now: float) -> None:
         """A message from the room; what it says waits until it can be sent."""

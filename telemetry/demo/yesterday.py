@@ -18,8 +18,6 @@ from telemetry.simulator.stories import STORIES
 from telemetry.streams import INGRESS, encode_readings, partition_of
 from tenants.models import Organisation
 
-SEED = 1
-"""As `simulate` and `simulate_past` have it by default."""
 ARRIVES_US = 180_000
 BATCH = 100
 
@@ -29,7 +27,7 @@ def take_in_yesterday(tenant: Organisation) -> None:
     references = [f"V{number + 1:05d}" for number in STORIES]
     vehicles = Vehicle.objects.for_tenant(tenant).filter(reference__in=references, archived_at=None)
     for vehicle in vehicles:
-        past = roster.past_of(tenant, vehicle)
+        past = roster.subject_of(tenant, vehicle)
         if past is None:
             continue
         readings = list(_readings(vehicle, past, tenant))
@@ -40,7 +38,7 @@ def take_in_yesterday(tenant: Organisation) -> None:
 
 
 def _readings(vehicle: Vehicle, past: Subject, tenant: Organisation) -> Iterator[VehicleReading]:
-    told = told_of(past, roster.setting_of(tenant, SEED))
+    told = told_of(past, roster.setting_of(tenant, roster.SEED))
     for number, reading in enumerate(told):
         values = {name: value for name, value in reading.items() if name != "time"}
         time = reading["time"] * 1000

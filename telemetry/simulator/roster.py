@@ -39,6 +39,8 @@ TOKEN_SCOPES = (
     Scope.FLEET_READ,
     Scope.FLEET_WRITE,
 )
+SEED = 1
+"""Of the demonstration, unless another is asked for."""
 WITH_A_PAST = 100
 """Vehicles, at most: more would keep a small machine busy for long."""
 MADE_WITHIN = timedelta(minutes=10)
@@ -101,7 +103,7 @@ def vehicles(actor: Actor, count: int | None, secrets: Secrets) -> list[Rostered
         .order_by("reference")[:count]
     )
     _renew_unknown_credentials(actor, devices, secrets)
-    pasts = {device.vehicle_id: past_of(actor.tenant, device.vehicle) for device in devices}
+    pasts = {device.vehicle_id: subject_of(actor.tenant, device.vehicle) for device in devices}
     latest = _last_seen(pasts, actor.tenant)
     return [
         RosteredVehicle(
@@ -128,7 +130,7 @@ def setting_of(tenant: Organisation, seed: int) -> Setting:
     return Setting(tenant.created_at.timestamp(), ZoneInfo(tenant.time_zone), seed)
 
 
-def past_of(tenant: Organisation, vehicle: Vehicle | None) -> Subject | None:
+def subject_of(tenant: Organisation, vehicle: Vehicle | None) -> Subject | None:
     """What to make its past of, by the number in its reference; None: it has none."""
     if vehicle is None or not is_of_the_beginning(tenant, vehicle):
         return None

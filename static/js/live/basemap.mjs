@@ -85,6 +85,7 @@ export function ownStyle(files) {
 
 /** What is too much for a first look: large places, and what is seen from near. */
 export async function addDetail(map, files) {
+  if (!map.getSource("near")) await map.once("style.load"); // A style that was set takes a frame.
   addNear(map, files.near, DETAIL_FROM - 0.7);
   placesOnce ??= fetch(files.places).then(async (answer) => placesOf(await answer.json()));
   const features = await placesOnce;

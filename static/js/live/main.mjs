@@ -203,7 +203,7 @@ const socket = new LiveSocket(start.socket, {
 });
 // A few are in the page itself: something to look at while the socket fetches them all.
 for (const message of start.first) live.takeSnapshot(message);
-rank(live.things.values());
+unranked = true;
 socket.open(early);
 addEventListener("online", () => socket.hurry());
 alerts.addEventListener("change", () => redraw(true));

@@ -135,8 +135,6 @@ export class FleetMap {
     if (this.grounded) this.map.setStyle(style, { diff: false });
     this.grounded = true;
     const turn = (this.turn = Symbol("ground"));
-    if (!this.map.isStyleLoaded()) await new Promise((done) => this.map.once("styledata", done));
-    if (turn !== this.turn) return;
     addDetail(this.map, this.settings.files).catch(() => {}); // The coarse map stays.
     const remote = await remoteStyle(this.settings[isDark() ? "dark" : "light"]);
     if (remote && turn === this.turn) this.map.setStyle(remote, { diff: false });

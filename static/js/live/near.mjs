@@ -12,17 +12,20 @@ const lookingAt = new WeakMap();
 
 /** @param blocks {name: address} @param from the zoom from which on it is wanted */
 export function addNear(map, blocks, from) {
-  map.off("moveend", lookingAt.get(map) ?? (() => {})); // It was for a style that is gone.
+  if (lookingAt.has(map)) map.off("moveend", lookingAt.get(map)); // It was for a style that is gone.
   const shown = new Set();
   const look = async () => {
-    if (map.getZoom() < from) return;
+    if (map.getZoom() < from || !map.getSource("near")) return; // Too far, or not on our own map.
     const wanted = inSight(map.getBounds()).filter((name) => blocks[name] && !shown.has(name));
     for (const name of wanted) shown.add(name);
     for (const [name, coming] of wanted.map((name) => [name, featuresOf(name, blocks[name])])) {
       const found = await coming.catch(() => null);
-      if (!found) shown.delete(name); // The coarse map stays, until it is looked at again.
-      map.getSource("near")?.updateData({ add: found?.shapes ?? [] });
-      map.getSource("near-places")?.updateData({ add: found?.places ?? [] });
+      if (!found) {
+        shown.delete(name); // The coarse map stays, until it is looked at again.
+        continue;
+      }
+      map.getSource("near")?.updateData({ add: found.shapes });
+      map.getSource("near-places")?.updateData({ add: found.places });
       await new Promise((next) => setTimeout(next)); // One at a time: others want the page, too.
     }
   };

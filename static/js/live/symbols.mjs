@@ -17,7 +17,7 @@ const GLIDE_FROM_PX = 1.5;
 const SLOW_MS = 40;
 const CALM_MS = 120;
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
-const LONGEST_PAUSE_MS = 300;
+const LONGEST_PAUSE_MS = 300; // Hidden, a page had no frames at all.
 const JUMP_M = 3000;
 const EARTH_M = 40_075_016;
 const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES];
@@ -54,11 +54,13 @@ export class Symbols {
 
   /** Show these; `selected` stands out. */
   show(things, selected, way) {
+    const chosen = selected !== this.selected; // A person waits.
     this.things = things;
     this.selected = selected;
     this.way = way;
     for (const thing of things) if (thing.retarget) this.#aim(thing);
-    this.#invalidateAtLeisure();
+    if (chosen) this.invalidate();
+    else this.#invalidateAtLeisure();
   }
 
   enlarge(by) {
@@ -77,8 +79,8 @@ export class Symbols {
   }
 
   #invalidateAtLeisure() {
-    // Hidden, a page had no frames at all.
-    const pause = this.frameTook < SLOW_MS ? this.calm : Math.max(this.calm, Math.min(LONGEST_PAUSE_MS, 2 * this.frameTook));
+    const slow = this.frameTook < SLOW_MS ? 0 : Math.min(LONGEST_PAUSE_MS, 2 * this.frameTook);
+    const pause = Math.max(this.calm, slow);
     if (!pause) this.invalidate();
     else this.pausing ??= setTimeout(() => {
       this.pausing = null;

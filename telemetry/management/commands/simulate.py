@@ -49,7 +49,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--speedup", type=float, default=1.0, help="model seconds in one real second"
         )
-        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--seed", type=int, default=roster.SEED)
         parser.add_argument(
             "--drop-rate", type=share, default=0.02, help="share of devices out of reach"
         )

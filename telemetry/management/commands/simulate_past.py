@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--http-url", default="http://127.0.0.1:8001", help="base URL of HTTP ingest"
         )
-        parser.add_argument("--seed", type=int, default=1, help="as for simulate")
+        parser.add_argument("--seed", type=int, default=roster.SEED, help="as for simulate")
         parser.add_argument("--rate", type=float, default=3_000.0, help="readings a second at most")
 
     def handle(self, *args: Any, **options: Any) -> None:
