@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
 from fleet.models import Device, DeviceCredential, Meter, MeterMapping, Vehicle
@@ -38,6 +38,15 @@ _IN_SERVICE = Q(
 )
 
 
+def _any_of(column: str, values: Iterable[str]) -> RawSQL:
+    """As one array, a thousand values take a third of the time that a thousand parameters do. And
+    unlike `IN (SELECT unnest(...))` it is quick in a table of which PostgreSQL has no statistics
+    yet, as after an import.
+    """
+    condition = f"{column} = ANY(%s)"
+    return RawSQL(condition, [sorted(set(values))], output_field=BooleanField())  # noqa: S611
+
+
 def device_for_secret(secret: str) -> DeviceIdentity | None:
     """The device whose live credential this is; None where unknown, revoked or archived."""
     return devices_for_secrets([secret]).get(secret)
@@ -52,7 +61,7 @@ def owners_of_refused(given: Iterable[str]) -> dict[int, str]:
         prefix = secrets.prefix_of(secrets.DEVICE_CREDENTIAL, secret)
         if prefix is not None:
             by_prefix.setdefault(prefix, []).append(secret)
-    rows = DeviceCredential.unscoped.filter(prefix__in=_each(by_prefix)) if by_prefix else ()
+    rows = DeviceCredential.unscoped.filter(_any_of("prefix", by_prefix)) if by_prefix else ()
     found: dict[int, str] = {}
     for row in rows:
         matches = any(secrets.matches(secret, row.digest) for secret in by_prefix[row.prefix])
@@ -73,7 +82,7 @@ def devices_for_secrets(given: Iterable[str]) -> dict[str, DeviceIdentity]:
             by_prefix.setdefault(prefix, []).append(secret)
     if not by_prefix:
         return {}
-    rows = DeviceCredential.unscoped.filter(_IN_SERVICE, prefix__in=_each(by_prefix)).values_list(
+    rows = DeviceCredential.unscoped.filter(_IN_SERVICE, _any_of("prefix", by_prefix)).values_list(
         "prefix",
         "digest",
         "device__tenant_id",
@@ -106,16 +115,11 @@ def usable_device_ids(device_ids: Iterable[int], credential_ids: Iterable[int]) 
     )
 
 
-def _each(references: Iterable[str]) -> RawSQL:
-    """For `reference__in`: as one array, which takes a third of what a thousand parameters do."""
-    return RawSQL("SELECT unnest(%s::text[])", [list(set(references))])
-
-
 def resolve_vehicles(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
     """Ids of the tenant's vehicles by reference; unknown and archived ones are left out."""
     return dict(
         Vehicle.objects.for_tenant(tenant_id)
-        .filter(reference__in=_each(references), archived_at__isnull=True)
+        .filter(_any_of("reference", references), archived_at__isnull=True)
         .values_list("reference", "pk")
     )
 
@@ -124,7 +128,7 @@ def resolve_meters(tenant_id: int, references: Iterable[str]) -> dict[str, int]:
     """Ids of the tenant's meters by reference; unknown and archived ones are left out."""
     return dict(
         Meter.objects.for_tenant(tenant_id)
-        .filter(reference__in=_each(references), archived_at__isnull=True)
+        .filter(_any_of("reference", references), archived_at__isnull=True)
         .values_list("reference", "pk")
     )
 
