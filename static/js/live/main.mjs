@@ -204,7 +204,6 @@ const socket = new LiveSocket(start.socket, {
 // A few are in the page itself: something to look at while the socket fetches them all.
 for (const message of start.first) live.takeSnapshot(message);
 unranked = true;
-socket.open(early);
 addEventListener("online", () => socket.hurry());
 alerts.addEventListener("change", () => redraw(true));
 lately.addEventListener("change", () => { drawer.drawnAt = 0; redraw(); });
@@ -295,6 +294,11 @@ startKeys({
 startShell();
 startSheet($("list"), $("grip"));
 startViews(view, start, say);
+
+// Those few are on the screen before the many are taken in.
+draw();
+if (document.hidden) socket.open(early);
+else requestAnimationFrame(() => setTimeout(() => socket.open(early)));
 
 // Ages grow by themselves; a tenth of the fleet at a time.
 let beat = 0;
