@@ -7,9 +7,14 @@ would be as many messages, which takes longer than to read them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from threading import BoundedSemaphore
 from typing import Any, Final, cast
 
 import numpy as np
@@ -19,13 +24,20 @@ from numpy.typing import NDArray
 
 from telemetry.clock import from_us
 from telemetry.fields import VEHICLE_FIELDS, Field, Kind
+from telemetry.models import VehicleHour
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 """Microseconds since 1970, UTC."""
 
 PAGE: Final = 50_000
-"""Rows held at once: about 10 MB. While PostgreSQL makes a page, the one before is taken in."""
+"""Rows taken in at once: about 10 MB."""
+WHOLE: Final = timedelta(hours=6)
+"""What is shorter is read at once."""
+AT_ONCE: Final = 2
+"""Sessions that read for one request."""
+_readers: Final = BoundedSemaphore(2)
+"""Requests of this process that have such sessions."""
 _EACH: Final = 4
 """Numbers in a line segment."""
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
@@ -70,32 +82,98 @@ class Rows:
         )
 
     def after(self, before: Rows) -> Rows:
-        return Rows(
-            np.concatenate((before.time, self.time)),
-            np.concatenate((before.received, self.received)),
-            {
-                name: np.concatenate((before.values[name], column))
-                for name, column in self.values.items()
-            },
-        )
+        return _joined((before, self))
 
 
 def pages(
     vehicle_id: int, *, start: datetime, end: datetime, reported: Iterable[str] = tuple(COLUMNS)
 ) -> Iterator[Rows]:
-    """Readings with start <= time < end, in pages of up to `PAGE`.
+    """Readings with start <= time < end, in pages of `PAGE` and a little more; the last of less.
 
     Only the `reported` columns are read, which is what takes the time; others are NaN.
     """
     read = tuple(name for name in COLUMNS if name in set(reported))
+    waiting: list[Rows] = []
+    for rows in _abreast(partial(_slice, vehicle_id, read), _slices(vehicle_id, start, end)):
+        waiting.append(rows)
+        if sum(map(len, waiting)) >= PAGE:
+            yield _joined(waiting)
+            waiting = []
+    if any(map(len, waiting)):
+        yield _joined(waiting)
+
+
+def _slices(vehicle_id: int, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """The span, cut between hours into slices of about half a page each."""
+    if end - start < WHOLE:
+        return [(start, end)]
+    hours = (
+        VehicleHour.objects.filter(vehicle_id=vehicle_id, hour__gt=start, hour__lt=end)
+        .order_by("hour")
+        .values_list("hour", "readings")
+    )
+    cuts, readings = [start], 0
+    for hour, count in hours:
+        if readings >= PAGE // 2:
+            cuts.append(hour)
+            readings = 0
+        readings += count
+    return list(pairwise([*cuts, end]))
+
+
+def _abreast(
+    read: Callable[[datetime, datetime], Rows], slices: Sequence[tuple[datetime, datetime]]
+) -> Iterator[Rows]:
+    """The slices in order. While one is taken in, the next two are read, each by a session of its
+    own: PostgreSQL makes a slice with one processor, however many there are. No more requests
+    than may have such sessions at a time; others read with their own, as does a transaction,
+    which sees what nobody else does.
+    """
+    if len(slices) == 1 or connection.in_atomic_block or not _readers.acquire(blocking=False):
+        for low, high in slices:
+            yield read(low, high)
+        return
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as readers:
+            coming: deque[Future[Rows]] = deque()
+            for low, high in slices:
+                coming.append(readers.submit(_with_a_session, read, low, high))
+                if len(coming) > AT_ONCE:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+    finally:
+        _readers.release()
+
+
+def _with_a_session(
+    read: Callable[[datetime, datetime], Rows], low: datetime, high: datetime
+) -> Rows:
+    try:
+        return read(low, high)
+    finally:
+        connection.close()
+
+
+def _slice(vehicle_id: int, read: tuple[str, ...], start: datetime, end: datetime) -> Rows:
+    parts = []
     after = (start - timedelta(microseconds=1), 2**31 - 1)
     while True:
         rows, last_id = _page(vehicle_id, after, end, read)
-        if len(rows):
-            yield rows
+        parts.append(rows)
         if len(rows) < PAGE:
-            return
+            return _joined(parts)
         after = (from_us(int(rows.time[-1])), last_id)
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
+    return Rows(
+        np.concatenate([rows.time for rows in parts]),
+        np.concatenate([rows.received for rows in parts]),
+        {name: np.concatenate([rows.values[name] for rows in parts]) for name in parts[0].values},
+    )
 
 
 def _page(
@@ -117,7 +195,7 @@ def _page(
         # psycopg's own: Django's wrapper for debugging hands no parameters on.
         own = cast("psycopg.Cursor[Any]", cursor.cursor)
         with own.copy(sql, [vehicle_id, after[0], end, *after]) as copied:
-            data = b"".join(bytes(part) for part in copied)
+            data = b"".join(copied)
     return _decoded(data, read)
 
 
