@@ -7,14 +7,11 @@ would be as many messages, which takes longer than to read them.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from threading import BoundedSemaphore
 from typing import Any, Final, cast
 
 import numpy as np
@@ -22,6 +19,7 @@ import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
+from telemetry import abreast
 from telemetry.clock import from_us
 from telemetry.fields import VEHICLE_FIELDS, Field, Kind
 from telemetry.models import VehicleHour
@@ -34,10 +32,6 @@ PAGE: Final = 50_000
 """Rows taken in at once: about 10 MB."""
 WHOLE: Final = timedelta(hours=6)
 """What is shorter is read at once."""
-AT_ONCE: Final = 2
-"""Sessions that read for one request."""
-_readers: Final = BoundedSemaphore(2)
-"""Requests of this process that have such sessions."""
 _EACH: Final = 4
 """Numbers in a line segment."""
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
@@ -94,7 +88,8 @@ def pages(
     """
     read = tuple(name for name in COLUMNS if name in set(reported))
     waiting: list[Rows] = []
-    for rows in _abreast(partial(_slice, vehicle_id, read), _slices(vehicle_id, start, end)):
+    slices = _slices(vehicle_id, start, end)
+    for rows in abreast.answers([partial(_slice, vehicle_id, read, *span) for span in slices]):
         waiting.append(rows)
         if sum(map(len, waiting)) >= PAGE:
             yield _joined(waiting)
@@ -119,40 +114,6 @@ def _slices(vehicle_id: int, start: datetime, end: datetime) -> list[tuple[datet
             readings = 0
         readings += count
     return list(pairwise([*cuts, end]))
-
-
-def _abreast(
-    read: Callable[[datetime, datetime], Rows], slices: Sequence[tuple[datetime, datetime]]
-) -> Iterator[Rows]:
-    """The slices in order. While one is taken in, the next two are read, each by a session of its
-    own: PostgreSQL makes a slice with one processor, however many there are. No more requests
-    than may have such sessions at a time; others read with their own, as does a transaction,
-    which sees what nobody else does.
-    """
-    if len(slices) == 1 or connection.in_atomic_block or not _readers.acquire(blocking=False):
-        for low, high in slices:
-            yield read(low, high)
-        return
-    try:
-        with ThreadPoolExecutor(AT_ONCE) as readers:
-            coming: deque[Future[Rows]] = deque()
-            for low, high in slices:
-                coming.append(readers.submit(_with_a_session, read, low, high))
-                if len(coming) > AT_ONCE:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-    finally:
-        _readers.release()
-
-
-def _with_a_session(
-    read: Callable[[datetime, datetime], Rows], low: datetime, high: datetime
-) -> Rows:
-    try:
-        return read(low, high)
-    finally:
-        connection.close()
 
 
 def _slice(vehicle_id: int, read: tuple[str, ...], start: datetime, end: datetime) -> Rows:

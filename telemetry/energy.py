@@ -7,15 +7,17 @@ speed times the time it was heard, hour by hour, and then marked as estimated.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from telemetry import periods
+from telemetry import abreast, periods
 
 
 @dataclass
@@ -95,23 +97,28 @@ def use_of(
 ) -> Use:
     """Sums of these vehicles and meters over the hours that begin in [start, end)."""
     use = Use()
-    for vehicle_id, sums in periods.by_vehicle(vehicle_ids, start=start, end=end).items():
+    span = {"start": start, "end": end}
+    asked: list[Callable[[], Any]] = [
+        partial(periods.by_vehicle, vehicle_ids, **span),
+        partial(periods.vehicle_hours, vehicle_ids, **span),
+        partial(periods.meter_hours, meter_ids, **span),
+        partial(periods.metered_by_vehicle, meter_ids, **span),
+    ]
+    by_vehicle, vehicle_hours, metered, mapped = abreast.answers(asked)
+    for vehicle_id, sums in by_vehicle.items():
         use.vehicles[vehicle_id] = VehicleUse(
             dc_kwh=sums.energy_dc_kwh,
+            ac_kwh=mapped.get(vehicle_id),
             odometer_from=sums.odometer_km_min,
             odometer_to=sums.odometer_km_max,
             estimated_km=sums.km,
         )
-    for hour, (km, dc_kwh) in periods.vehicle_hours(vehicle_ids, start=start, end=end).items():
+    for hour, (km, dc_kwh) in vehicle_hours.items():
         use.hours[hour][:2] = [km, float(dc_kwh)]
-    metered = periods.meter_hours(meter_ids, start=start, end=end)
     for hour, ac_kwh in metered.items():
         use.hours[hour][2] = float(ac_kwh)
     if metered:
         use.ac_kwh = sum(metered.values(), Decimal(0))
-        mapped = periods.metered_by_vehicle(meter_ids, start=start, end=end)
-        for vehicle_id in mapped.keys() & use.vehicles.keys():
-            use.vehicles[vehicle_id].ac_kwh = mapped[vehicle_id]
     return use
 
 

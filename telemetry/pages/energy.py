@@ -34,6 +34,8 @@ WEEKLY_FROM: Final = 100
 """Days from which bars stand for weeks."""
 SORTS: Final = ("dc", "ac", "km", "rate")
 HEATS: Final = {"use": 0, "charging": 1}
+RANKED: Final = 100
+"""Of the vehicles so many at first, so that the page of a large fleet is quick."""
 MOST_RANKED: Final = 500
 
 
@@ -101,6 +103,7 @@ class Energy(EnergyBase):
         vehicles, meters = self.members()
         use = self.use(vehicles, meters)
         ranked = self.ranked(vehicles, use)
+        shown = MOST_RANKED if request.GET.get("ranked") == "all" else RANKED
         charge = charge_now([v.pk for v in vehicles if v.archived_at is None])
         heat = request.GET.get("heat", "")
         heat = heat if heat in HEATS else "use"
@@ -109,8 +112,10 @@ class Energy(EnergyBase):
             {
                 "use": use,
                 "bars": self._bars(use),
-                "ranked": ranked[:MOST_RANKED],
-                "unranked": max(len(ranked) - MOST_RANKED, 0),
+                "ranked": ranked[:shown],
+                "heard": len(ranked),
+                "unranked": max(len(ranked) - shown, 0),
+                "more": min(len(ranked), MOST_RANKED) > shown,
                 "silent": len(vehicles) - len(ranked),
                 "vehicles": len(vehicles),
                 "charge": [

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,7 @@ from fleet.models import Vehicle
 from telemetry import arrays, energy
 from telemetry.clock import to_us
 from telemetry.models import MeterHour, VehicleHour, VehicleReadingRow
+from telemetry.pages import energy as energy_pages
 from tenants.models import AuditEntry, Role
 from tests.console.conftest import Company, hear
 from tests.people import NORTH_AMERICAN_VIN, acting, an_organisation, client_of, the_owner
@@ -434,3 +436,24 @@ def test_it_believes_no_made_up_counters(company: Company, stranger: Company) ->
     for token in ("nonsense", theirs):
         shown = company.browser(Role.OWNER).get(reverse("operations"), {"before": token})
         assert shown.context["rates"] is None
+
+
+def test_the_ranking_shows_some_at_first_and_more_when_asked(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energy_pages, "RANKED", 1)
+    monkeypatch.setattr(energy_pages, "MOST_RANKED", 2)
+    use_hour(company, this_hour(), odometer_km_min=0.0, odometer_km_max=90.0)
+    for n in (2, 3):
+        other = services.create_vehicle(
+            actor=acting(company.tenant), reference=f"R{n}", name=f"Other {n}", fleet=company.fleet
+        )
+        use_hour(replace(company, vehicle=other), this_hour(), odometer_km_min=0.0,
+                 odometer_km_max=float(n))  # fmt: skip
+    browser = company.browser(Role.VIEWER)
+    few = browser.get(reverse("energy") + "?sort=km").content.decode()
+    assert "Atlas van" in few and "Other 3" not in few and "2 more in the export" in few
+    assert "ranked=all" in few
+    more = browser.get(reverse("energy") + "?sort=km&ranked=all").content.decode()
+    assert "Other 3" in more and "Other 2" not in more and "1 more in the export" in more
+    assert "ranked=all" not in more
