@@ -58,6 +58,28 @@ def test_it_moves_a_vehicle_on_the_map_when_a_reading_comes(site, opens):
     assert "selected=vehicle:V2" in page.url
 
 
+def test_it_asks_for_trails_only_from_near(site, opens):
+    site.say({"vehicle_id": "V2", **RABAT, "speed_kmh": 30.0})
+    page = opens(f"/?map={RABAT['lon']},{RABAT['lat']},7")
+    expect(page.locator("#pulse")).to_have_attribute("data-state", "live", timeout=20_000)
+    expect(page.locator("#map canvas.symbols")).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(1500)
+    trails = (
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/trails')).length"
+    )
+    assert page.evaluate(trails) == 0
+    ground = page.locator(".maplibregl-canvas")
+    ground.focus()
+    with page.expect_response("**/live/trails") as answered:
+        ground.press("+")
+        page.wait_for_timeout(600)
+        ground.press("+")
+    assert answered.value.ok
+    ground.press("+")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(trails) == 1
+
+
 def test_it_does_not_take_a_late_reading_for_the_present(site, opens):
     site.say({"vehicle_id": "V3", "soc_pct": 71.0})
     page = opens("/?selected=vehicle:V3")

@@ -61,6 +61,8 @@ async function bringMap() {
   map = new FleetMap($("map"), start.map, view, { onSelect: select, onToggle: () => (past.on ? past.leave() : past.enter()) });
   showFences(map.map);
   if (wall.on) map.enlarge(LARGE);
+  map.map.on("moveend", fetchTrails);
+  fetchTrails();
   onMenu($("map"), (event) => map.thingAt(event), openMenu);
   redraw(true);
 }
@@ -150,9 +152,13 @@ function drawMap(fleet, thing) {
 
 // --- What comes -------------------------------------------------------------------------------
 let unranked = false;
-// After every return, too: what was driven in between is in history.
+// After every return, too: what was driven in between is in history. Not before they are drawn:
+// of ten thousand vehicles they are more than the page.
+let trailsDue = false;
 let trailsFor = null;
 async function fetchTrails() {
+  if (!trailsDue || !map?.symbols.hasTrails) return;
+  trailsDue = false;
   const wanted = (trailsFor = Symbol("trails"));
   const answer = await fetch(start.trails).catch(() => null);
   if (!answer?.ok || wanted !== trailsFor) return;
@@ -182,7 +188,7 @@ const socket = new LiveSocket(start.socket, {
     unranked = true;
     const whole = message.part === message.parts;
     if (whole && link.state !== "live") {
-      setTimeout(fetchTrails, 800); // By then all fleets are here.
+      setTimeout(() => { trailsDue = true; fetchTrails(); }, 800); // By then all fleets are here.
       alerts.load();
     }
     past.follow();

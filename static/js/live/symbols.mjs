@@ -19,6 +19,7 @@ const CALM_MS = 120;
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const LONGEST_PAUSE_MS = 300; // Hidden, a page had no frames at all.
 const JUMP_M = 3000;
+const TRAILS_FROM_ZOOM = 8.5;
 const EARTH_M = 40_075_016;
 const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -137,7 +138,16 @@ export class Symbols {
     const cx = (center.lng + 180) / 360;
     const cy = 0.5 - Math.log(Math.tan(Math.PI / 4 + (center.lat * Math.PI) / 360)) / (2 * Math.PI);
     const [left, top] = [middle.x / this.large - cx * scale, middle.y / this.large - cy * scale];
-    return { width, height, scale, zoom: this.map.getZoom() - Math.log2(this.large), left, top };
+    return { width, height, scale, zoom: this.#zoom, left, top };
+  }
+
+  get #zoom() {
+    return this.map.getZoom() - Math.log2(this.large);
+  }
+
+  /** Whether it is near enough: from afar trails would hide the map. */
+  get hasTrails() {
+    return this.#zoom >= TRAILS_FROM_ZOOM;
   }
 
   // From where it is seen now to where it is: as long as it took to send, within bounds.
@@ -184,7 +194,7 @@ export class Symbols {
   }
 
   #drawTrails(c, places) {
-    if (this.frame.zoom < 8.5) return;
+    if (!this.hasTrails) return;
     c.lineJoin = c.lineCap = "round";
     for (const { thing, x, y } of places) {
       const chosen = thing.key === this.selected;

@@ -9,6 +9,8 @@ import { gettext } from "outrider/words";
 
 const AGAIN_MS = 20_000;
 const PATIENCE_MS = 1000; // The map waits no longer for the charts.
+// What is quicker is not faded: without a graphics card the fading costs more than the answer.
+const SLOW_MS = 400;
 const $ = (id) => document.getElementById(id);
 const start = JSON.parse($("start").textContent);
 useImperial(start.imperial);
@@ -28,7 +30,7 @@ let turn = 0;
 
 async function load({ keepView = false, answer = ask(start.data, query, charts.shown) } = {}) {
   const mine = ++turn;
-  $("vehicle").setAttribute("aria-busy", "true");
+  beBusy();
   let found;
   try {
     found = await answer;
@@ -36,7 +38,7 @@ async function load({ keepView = false, answer = ask(start.data, query, charts.s
     if (mine === turn && !keepView) $("summary").textContent = gettext("The readings could not be loaded.");
     return;
   } finally {
-    if (mine === turn) $("vehicle").removeAttribute("aria-busy");
+    if (mine === turn) beIdle();
   }
   if (mine !== turn) return;
   show(found.data, keepView);
@@ -44,6 +46,19 @@ async function load({ keepView = false, answer = ask(start.data, query, charts.s
   queueMicrotask(() => {
     document.documentElement.dataset.drawnMs = (performance.now() - found.asked).toFixed(1);
   });
+}
+
+let slow = 0;
+function beBusy() {
+  clearTimeout(slow);
+  slow = setTimeout(() => $("vehicle").classList.add("is-slow"), SLOW_MS);
+  $("vehicle").setAttribute("aria-busy", "true");
+}
+
+function beIdle() {
+  clearTimeout(slow);
+  $("vehicle").classList.remove("is-slow");
+  $("vehicle").removeAttribute("aria-busy");
 }
 
 function show(data, keepView) {
