@@ -1,8 +1,8 @@
 """A vehicle's history as arrays: what charts and summaries are computed from.
 
-A page comes as one row by binary COPY: the bytes of all its numbers, four to a line segment, so
-that tens of thousands of readings are one message and a few `frombuffer`. Sent as rows they
-would be as many messages, which takes longer than to read them.
+A page comes as one value by binary COPY: the bytes of all its numbers, eight to each, so that
+tens of thousands of readings are one message and one `frombuffer`. Sent as rows they would be
+as many messages, which takes longer than to read them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,12 @@ COLUMNS: dict[str, Field] = {
     name: field for name, field in VEHICLE_FIELDS.items() if field.kind is not Kind.TEXT
 }
 """Fields that arrays have; true and false are 1 and 0, NaN is "not sent"."""
-_FLAGS: Final = ("alarm_count", "invalid_count")
+_FLAGS: Final = {"alarm_count": "alarms", "invalid_count": "invalid"}
+_SENT_WHOLE: Final = (
+    "timestamptz_send(time)",
+    "timestamptz_send(received_at)",
+    "int8send(reading_id)",
+)
 
 
 @dataclass(frozen=True)
@@ -141,17 +146,16 @@ def _page(
     vehicle_id: int, after: tuple[datetime, int], end: datetime, read: tuple[str, ...]
 ) -> tuple[Rows, int]:
     numbers = [_selected(COLUMNS[name]) for name in read]
-    numbers += [f"coalesce(cardinality({name}), 0)" for name in ("alarms", "invalid")]
-    columns = ["timestamptz_send(time)", "timestamptz_send(received_at)", *_by_fours(numbers)]
-    packed = ", ".join(f"string_agg({column}, '')" for column in columns)
-    last = "(array_agg(reading_id))[count(*)]::int8"
+    numbers += [f"coalesce(cardinality({name}), 0)" for name in _FLAGS.values()]
+    words = [*_SENT_WHOLE, *_by_fours(numbers)]
     # Only the time is bounded by a constant from both sides: chunks are excluded by it.
     page = (
         "SELECT * FROM telemetry_vehicle_reading"  # noqa: S608
         " WHERE vehicle_id = %s AND time >= %s AND time < %s AND (time, reading_id) > (%s, %s)"
         f" ORDER BY time, reading_id LIMIT {PAGE}"
     )
-    sql = f"COPY (SELECT {packed}, {last} FROM ({page}) page) TO STDOUT (FORMAT BINARY)"  # noqa: S608
+    packed = f"string_agg({' || '.join(words)}, '')"
+    sql = f"COPY (SELECT {packed} FROM ({page}) page) TO STDOUT (FORMAT BINARY)"  # noqa: S608
     with connection.cursor() as cursor:
         # psycopg's own: Django's wrapper for debugging hands no parameters on.
         own = cast("psycopg.Cursor[Any]", cursor.cursor)
@@ -161,8 +165,8 @@ def _page(
 
 
 def _by_fours(numbers: list[str]) -> Iterator[str]:
-    """Four numbers as the ends of a line segment: one call sends them and one appends them.
-    Four of each, one for every number, take longer than to read them from the table."""
+    """Four numbers as the ends of a line segment: one call sends them. Four calls, one for every
+    number, take longer than to read them from the table."""
     for four in _in_fours(numbers):
         a, b, c, d = [*four, *["0"] * (_EACH - len(four))]
         yield f"lseg_send(lseg(point({a}, {b}), point({c}, {d})))"
@@ -182,24 +186,19 @@ def _selected(field: Field) -> str:
 
 
 def _decoded(data: bytes, read: tuple[str, ...]) -> tuple[Rows, int]:
-    time, received, *fours, last = _fields_of_the_row(data)
-    values = dict.fromkeys(COLUMNS, np.full(len(time) // 8, np.nan))
-    for names, numbers in zip(_in_fours((*read, *_FLAGS)), fours, strict=True):
-        columns = np.frombuffer(numbers, ">f8").reshape(-1, _EACH).T.astype(np.float64, order="C")
-        values |= dict(zip(names, columns, strict=False))
-    rows = Rows(
-        np.frombuffer(time, ">i8").astype(np.int64) + _POSTGRES_EPOCH_US,
-        np.frombuffer(received, ">i8").astype(np.int64) + _POSTGRES_EPOCH_US,
-        values,
-    )
-    return rows, int.from_bytes(last, "big", signed=True)
+    names = (*read, *_FLAGS)
+    width = len(_SENT_WHOLE) + -(-len(names) // _EACH) * _EACH
+    whole = np.frombuffer(_only_field(data), ">i8").reshape(-1, width)
+    time, received, ids = whole[:, : len(_SENT_WHOLE)].T.astype(np.int64, order="C")
+    floats = whole.view(">f8")[:, len(_SENT_WHOLE) :].T.astype(np.float64, order="C")
+    values = dict.fromkeys(COLUMNS, np.full(len(time), np.nan))
+    values |= dict(zip(names, floats, strict=False))
+    rows = Rows(time + _POSTGRES_EPOCH_US, received + _POSTGRES_EPOCH_US, values)
+    return rows, int(ids[-1]) if len(ids) else 0
 
 
-def _fields_of_the_row(data: bytes) -> Iterator[bytes]:
-    """Each with its length before it; a length of -1 is NULL: there were no readings."""
+def _only_field(data: bytes) -> memoryview:
+    """Of the only row, with its length before it; a length of -1 is NULL: no readings."""
     at = _HEADER + 2
-    while at < len(data) - 2:
-        length = int.from_bytes(data[at : at + 4], "big", signed=True)
-        at += 4
-        yield data[at : at + max(length, 0)]
-        at += max(length, 0)
+    length = int.from_bytes(data[at : at + 4], "big", signed=True)
+    return memoryview(data)[at + 4 : at + 4 + max(length, 0)]
