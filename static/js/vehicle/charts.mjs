@@ -58,7 +58,7 @@ export class Charts {
     this.plots.clear();
     this.ink = Object.fromEntries(["rule", "text-faint", "text", "text-soft", "accent", "warning", "critical", "well", "panel"].map((name) => [name, colour(name)]));
     this.box.replaceChildren(...this.visible.map((field, at) => this.#card(field, at)));
-    this.#follow();
+    queueMicrotask(() => this.#follow()); // A plot has no cursor before it was drawn.
   }
 
   #card(field, at) {
