@@ -20,6 +20,7 @@ const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const LONGEST_PAUSE_MS = 300; // Hidden, a page had no frames at all.
 const JUMP_M = 3000;
 const TRAILS_FROM_ZOOM = 8.5;
+const MOST_TRAILS = 200; // With more in sight, trails would hide the map.
 const EARTH_M = 40_075_016;
 const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -196,8 +197,10 @@ export class Symbols {
   #drawTrails(c, places) {
     if (!this.hasTrails) return;
     c.lineJoin = c.lineCap = "round";
+    const many = places.length > MOST_TRAILS;
     for (const { thing, x, y } of places) {
       const chosen = thing.key === this.selected;
+      if (many && !chosen) continue;
       if (chosen && this.way?.length > 1) {
         drawWay(c, this.way, this.frame, { x, y }, this.colours);
         continue;
@@ -285,13 +288,13 @@ export class Symbols {
     c.fillText(text, x, y);
   }
 
-  // Drawn once at twice the size, then only copied.
+  // Drawn once at twice the size, then only copied; from an image, which where no graphics card
+  // draws takes half as long as from a canvas.
   #sprite(shape, status, size) {
     const name = `${shape}/${status}/${size}`;
     if (this.sprites[name]) return this.sprites[name];
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = (size + 8) * 2;
-    const c = canvas.getContext("2d");
+    const canvas = new OffscreenCanvas((size + 8) * 2, (size + 8) * 2);
+    const c = canvas.getContext("2d", { willReadFrequently: true });
     const scale = (size * 2 * (shape === "moving" ? 1 : 0.8)) / 24;
     c.translate(canvas.width / 2, canvas.height / 2);
     c.scale(scale, scale);
@@ -313,7 +316,7 @@ export class Symbols {
       c.strokeStyle = this.colours[status];
       c.stroke(outline);
     }
-    return (this.sprites[name] = canvas);
+    return (this.sprites[name] = canvas.transferToImageBitmap());
   }
 }
 
