@@ -44,7 +44,7 @@ def _any_of(column: str, values: Iterable[str]) -> RawSQL:
     yet, as after an import.
     """
     condition = f"{column} = ANY(%s)"
-    return RawSQL(condition, [sorted(set(values))], output_field=BooleanField())  # noqa: S611
+    return RawSQL(condition, [list(set(values))], output_field=BooleanField())  # noqa: S611
 
 
 def device_for_secret(secret: str) -> DeviceIdentity | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, Final
 
@@ -114,15 +113,8 @@ def _journey(vehicle: Vehicle, state: VehicleLatest | None, period: Period) -> J
     # The latest state holds the last value of every field: what it lacks was never sent.
     reported = [name for name in arrays.COLUMNS if state is None or _is_told(state, name)]
     history = arrays.pages(vehicle.pk, start=period.start, end=period.end, reported=reported)
-    # PostgreSQL makes the next page meanwhile; one at most waits.
-    with ThreadPoolExecutor(1) as beside:
-        taken: Future[None] | None = None
-        for page in history:
-            if taken is not None:
-                taken.result()
-            taken = beside.submit(journey.add, page)
-        if taken is not None:
-            taken.result()
+    for page in history:
+        journey.add(page)
     journey.close(to_us(timezone.now()))
     return journey
 

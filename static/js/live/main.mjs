@@ -301,7 +301,7 @@ startShell();
 startSheet($("list"), $("grip"));
 startViews(view, start, say);
 
-// Those few are on the screen before the many are taken in.
+// Those few are on the screen before the many are taken in; a hidden page has no frames.
 draw();
 if (document.hidden) socket.open(early);
 else requestAnimationFrame(() => setTimeout(() => socket.open(early)));
