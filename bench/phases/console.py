@@ -35,6 +35,10 @@ CHARTS = (
     ("charts of thirty days,", "V1", 259_200, timedelta(seconds=10)),
 )
 """Whose, of how many readings, one in how much time; a page shows 31 days at most."""
+VIEWS = {
+    "the country in sight, in rings": "selected=vehicle:V0&map=-7,32,5.5",
+    "a town in sight, 700 symbols": "selected=vehicle:V0&map=-6.84,33.97,11.5",
+}
 PROBE_EVERY_S = 0.4
 SPEEDS_OF_PROBE = range(31, 119)
 LOOKS = 3
@@ -52,7 +56,7 @@ PAGES = {
 
 
 def in_a_browser(folder: Path, options: Options) -> dict[str, Any]:
-    """`options.ui_seconds` of Live; the rest takes a minute."""
+    """`options.ui_seconds` of each view of Live; the rest takes a minute."""
     settings = {
         "STATICFILES_BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage",
         # Its own map: nothing beyond this machine is measured.
@@ -71,12 +75,16 @@ def in_a_browser(folder: Path, options: Options) -> dict[str, Any]:
         installation.run("-m", "bench.crowded", str(VEHICLES))
         until = _history(installation, credentials)
         url = f"http://127.0.0.1:{installation.web_port}"
-        with _traffic(installation, seconds + 60) as traffic, chromium() as browser:
+        with _traffic(installation, len(VIEWS) * seconds) as traffic, chromium() as browser:
             session = session_of(browser, url, OWNER, PASSWORD)
             time.sleep(6)  # until every vehicle has been heard
             first = _first_looks(browser, session, url)
             say(json.dumps(first))
-            live = _live(browser, session, url, installation, credentials, seconds)
+            live = [
+                _live(browser, session, f"{url}/?{view}", installation, credentials, seconds)
+                | {"view": name}
+                for name, view in VIEWS.items()
+            ]
             say(json.dumps(live))
             charts = [
                 _charts(browser, session, f"{url}/vehicles/{vehicle}/", until, rows * interval)
@@ -150,14 +158,14 @@ def _first_looks(browser: Browser, session: Any, url: str) -> dict[str, Any]:
 def _live(
     browser: Browser,
     session: Any,
-    url: str,
+    address: str,
     installation: Installation,
     credentials: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
     with opened_page(browser, session, expected=VEHICLES) as page:
         tools = page.context.new_cdp_session(page)
-        page.goto(f"{url}/?selected=vehicle:V0")
+        page.goto(address)
         wait_for(page, "window.seen.firsts.all")
         page.wait_for_timeout(5000)
         page.evaluate(SPEEDS)

@@ -45,13 +45,16 @@ EXAMPLES = {
             "map_ms": {"middle": 1400, "worst": 1600},
             "all_ms": {"middle": 2100, "worst": 2300},
         },
-        "live": {
-            "seconds": 60,
-            "long_tasks": {"count": 3, "longest_ms": 70, "share": 0.003},
-            "scripts": {"over_50_ms": 0, "longest_ms": 21},
-            "reading_to_screen": {"p50_ms": 210.0, "p99_ms": 400.0, "samples": 90, "sent": 100},
-            "memory": {"after_a_minute": {"heap_mib": 31}, "at_the_end": {"heap_mib": 31}},
-        },
+        "live": [
+            {
+                "view": "a town in sight",
+                "seconds": 60,
+                "long_tasks": {"count": 3, "longest_ms": 70, "share": 0.003},
+                "scripts": {"over_50_ms": 0, "longest_ms": 21},
+                "reading_to_screen": {"p50_ms": 210.0, "p99_ms": 400.0, "samples": 90, "sent": 100},
+                "memory": {"after_a_minute": {"heap_mib": 31}, "at_the_end": {"heap_mib": 31}},
+            }
+        ],
         "charts": [
             {
                 "what": "charts of",

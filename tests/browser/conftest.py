@@ -158,7 +158,7 @@ def opens(site, browser: Browser, sessions, complaints):
     """Opens a page, by default as the owner of north."""
     contexts = []
 
-    def opened(path="/", *, who="north", wait=True, **options) -> Page:
+    def opened(path="/", *, who="north", wait=True, prepared=None, **options) -> Page:
         options.setdefault("viewport", {"width": 1440, "height": 900})
         context = browser.new_context(
             storage_state=sessions[who] if who else None, reduced_motion="reduce", **options
@@ -167,6 +167,8 @@ def opens(site, browser: Browser, sessions, complaints):
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        if prepared:
+            prepared(page)
         page.goto(site.url + path)
         if wait:
             page.wait_for_selector("#pulse[data-state=live]", timeout=20_000)

@@ -28,6 +28,17 @@ def point_until_told(page, x, y, name):
     expect(hint).to_contain_text(name)
 
 
+def zoom(page):
+    return float(re.search(r"map=[-.\d]+,[-.\d]+,([.\d]+)", page.url)[1])
+
+
+def until(page, holds, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, page.url
+        page.wait_for_timeout(100)
+
+
 def test_it_shows_a_reading_in_list_and_drawer(site, opens):
     site.say({"vehicle_id": "V1", **RABAT, "speed_kmh": 10.0, "soc_pct": 50.0})
     page = opens("/?selected=vehicle:V1")
@@ -58,6 +69,17 @@ def test_it_moves_a_vehicle_on_the_map_when_a_reading_comes(site, opens):
     assert "selected=vehicle:V2" in page.url
 
 
+def test_it_opens_near_to_whoever_the_address_selects(site, opens):
+    site.say({"vehicle_id": "V2", **RABAT, "speed_kmh": 30.0})
+    site.say({"vehicle_id": "V3", "lat": 35.76, "lon": -5.83, "speed_kmh": 30.0})
+    page = opens("/?selected=vehicle:V2")
+    until(page, lambda: "map=" in page.url and zoom(page) == 11.5)
+    drawer = page.locator("#drawer").bounding_box()
+    ground = page.locator("#map").bounding_box()
+    middle = (ground["x"] + drawer["x"]) / 2
+    point_until_told(page, middle, ground["y"] + ground["height"] / 2, "Van 02")
+
+
 def test_it_asks_for_trails_only_from_near(site, opens):
     site.say({"vehicle_id": "V2", **RABAT, "speed_kmh": 30.0})
     page = opens(f"/?map={RABAT['lon']},{RABAT['lat']},7")
@@ -65,7 +87,7 @@ def test_it_asks_for_trails_only_from_near(site, opens):
     expect(page.locator("#map canvas.symbols")).to_be_visible(timeout=20_000)
     page.wait_for_timeout(1500)
     trails = (
-        "performance.getEntriesByType('resource').filter(e => e.name.includes('/trails')).length"
+        "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/trails')).length"
     )
     assert page.evaluate(trails) == 0
     ground = page.locator(".maplibregl-canvas")
@@ -275,11 +297,39 @@ def test_it_remembers_the_theme_a_person_chose(opens):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
 
 
+class HeldMessages:
+    """What the live socket brings, held back until it is let through."""
+
+    def hold(self, page):
+        self.messages = []
+        page.route_web_socket("**/telemetry", self._between)
+
+    def _between(self, browser_side):
+        self.browser_side = browser_side
+        server_side = browser_side.connect_to_server()
+        server_side.on_message(lambda message: self.take(message))
+
+    def take(self, message):
+        self.messages.append(message)
+
+    def release(self):
+        self.take = self.browser_side.send
+        for message in self.messages:
+            self.browser_side.send(message)
+
+
 def test_it_carries_ten_thousand_vehicles(site, opens):
     try:
         site.platform.sql(MANY)
-        page = opens("/?find=Crowd&sort=name")
+        held = HeldMessages()
+        page = opens("/", wait=False, prepared=held.hold)
+        # Of those that come with the page all are in one town; the map ends with all in sight.
+        until(page, lambda: "map=" in page.url and zoom(page) > 11)
+        held.release()
+        until(page, lambda: zoom(page) < 10)
         expect(page.locator("#tab-vehicles b")).to_have_text("10,012", timeout=60_000)
+        page.fill("#find", "Crowd")
+        page.select_option("#sort", "name")
         assert page.locator(".row").count() < 40
         # What scrolling costs us, without the frames of a software renderer.
         drawn = page.evaluate("""() => {
@@ -311,10 +361,14 @@ MANY = """
     INSERT INTO telemetry_vehicle_latest
         (vehicle_id, tenant_id, time, received_at, reading_id, protocol, older, lat, lon,
          speed_kmh, heading_deg, soc_pct)
-    SELECT id, tenant_id, now(), now(), 1, 'test', '{}', 33 + random(), -7 + random(),
-           round((random() * 90)::numeric, 1), round((random() * 359)::numeric),
-           20 + round((random() * 80)::numeric)
-    FROM made RETURNING 1
+    SELECT id, tenant_id, now(), now(), 1, 'test', '{}', 33 + random() * spread,
+           -7 + random() * spread, round((random() * 90)::numeric, 1),
+           round((random() * 359)::numeric), soc
+    FROM (SELECT *, row_number() OVER (ORDER BY id) <= 100 AS first FROM made) ordered,
+         LATERAL (SELECT CASE WHEN first THEN 0.01 ELSE 1 END AS spread,
+                         CASE WHEN first THEN 5 ELSE 20 + round((random() * 80)::numeric) END
+                             AS soc) drawn
+    RETURNING 1
 """
 FEW = """
     WITH gone AS (DELETE FROM fleet_vehicle WHERE reference LIKE 'C%%' RETURNING id)

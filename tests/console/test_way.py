@@ -12,10 +12,10 @@ MINUTE = 60_000_000
 MODULE = (ROOT / "static/js/live/way.mjs").as_uri()
 
 
-def stretches(way: list[list[Any]]) -> Any:
+def lines_of(way: list[list[Any]]) -> Any:
     script = (
-        f"import {{ stretches }} from '{MODULE}';\n"
-        "const answer = (way) => stretches(way, { scale: 10, left: 1, top: 2 });"
+        f"import {{ linesOf }} from '{MODULE}';\n"
+        "const answer = (way) => linesOf(way, { scale: 10, left: 1, top: 2 });"
     )
     return in_node(script, [way])[0]
 
@@ -32,15 +32,24 @@ def test_a_speed_has_one_pace(kmh: float | None, pace: int) -> None:
 
 def test_a_change_of_pace_goes_on_where_the_last_one_ended() -> None:
     way = [[0, 0, 0, 20], [MINUTE, 1, 0, 20], [2 * MINUTE, 2, 0, 100]]
-    assert stretches(way) == [
-        {"pace": "pace-1", "points": [[1, 2], [11, 2]]},
-        {"pace": "pace-4", "points": [[11, 2], [21, 2]]},
+    assert lines_of(way) == [
+        {"pace": "pace-1", "from": [1, 2], "to": [11, 2]},
+        {"pace": "pace-4", "from": [11, 2], "to": [21, 2]},
     ]
 
 
 def test_what_was_not_reported_is_not_drawn_as_driven() -> None:
     way = [[0, 0, 0, 20], [MINUTE, 1, 0, 20], [9 * MINUTE, 5, 0, 20], [10 * MINUTE, 6, 0, 20]]
-    assert stretches(way) == [
-        {"pace": "pace-1", "points": [[1, 2], [11, 2]]},
-        {"pace": "pace-1", "points": [[51, 2], [61, 2]]},
+    assert lines_of(way) == [
+        {"pace": "pace-1", "from": [1, 2], "to": [11, 2]},
+        {"pace": "pace-1", "from": [51, 2], "to": [61, 2]},
+    ]
+
+
+def test_where_it_stands_is_one_point_however_often_it_says_so() -> None:
+    standing: list[list[Any]] = [[n * MINUTE, 1 + n % 2 * 0.1, 0, 0] for n in range(1, 60)]
+    way = [[0, 0, 0, 20], *standing, [60 * MINUTE, 2, 0, 40]]
+    assert lines_of(way) == [
+        {"pace": "pace-0", "from": [1, 2], "to": [12, 2]},
+        {"pace": "pace-2", "from": [12, 2], "to": [21, 2]},
     ]

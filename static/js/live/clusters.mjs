@@ -66,36 +66,10 @@ function cluster(places) {
   return { x: x / n, y: y / n, count: n, counts, level, places, radius: 13 + Math.min(13, Math.log2(n) * 1.9), things: places.map((place) => place.thing) };
 }
 
-export function drawClusters(c, clusters, colours) {
-  c.textAlign = "center";
-  c.textBaseline = "middle";
+/** @param sprites where their rings are kept */
+export function drawClusters(c, clusters, sprites) {
   for (const { x, y, count, counts, radius, level } of clusters) {
-    c.beginPath();
-    c.arc(x, y, radius + 2.5, 0, 7);
-    c.fillStyle = colours.panel;
-    c.fill();
-    let from = -Math.PI / 2;
-    for (const status of STATUSES) {
-      if (!counts[status]) continue;
-      const to = from + (counts[status] / count) * 2 * Math.PI;
-      c.beginPath();
-      c.arc(x, y, radius - 0.5, from, to);
-      c.lineWidth = 4;
-      c.strokeStyle = colours[status];
-      c.stroke();
-      from = to;
-    }
-    c.fillStyle = colours.text;
-    c.font = `650 ${count > 999 ? 11 : 12.5}px "Inter Variable", sans-serif`;
-    c.fillText(shortCount(count), x, y + 0.5);
-    if (!level) continue;
-    c.beginPath();
-    c.arc(x + radius * 0.72, y - radius * 0.72, 4.5, 0, 7);
-    c.fillStyle = level > 1 ? colours.critical : colours.warning;
-    c.fill();
-    c.lineWidth = 1.5;
-    c.strokeStyle = colours.panel;
-    c.stroke();
+    const parts = STATUSES.filter((status) => counts[status]).map((status) => [status, counts[status]]);
+    sprites.stand(c, sprites.ring(radius, parts, count, shortCount(count), level), x, y);
   }
-  c.textBaseline = "alphabetic";
 }

@@ -18,30 +18,28 @@ export function drawGraticule(c, frame, colours) {
   const perDegree = scale / 360;
   const step = STEPS.findLast((s) => s * perDegree >= APART_PX) ?? STEPS[0];
   const digits = Math.max(0, Math.ceil(-Math.log10(step)));
-  c.strokeStyle = colours.grid;
-  c.lineWidth = 1;
-  c.fillStyle = colours.place;
   c.globalAlpha = 0.9;
   c.font = '10px "Inter Variable", sans-serif';
-  c.beginPath();
   c.textAlign = "center";
   const west = Math.max(-180, lonOf(-left / scale));
   const east = Math.min(180, lonOf((width - left) / scale));
   for (let lon = Math.ceil(west / step) * step; lon <= east; lon += step) {
-    const x = Math.round(xOf(lon) * scale + left) + 0.5;
-    c.moveTo(x, 0);
-    c.lineTo(x, height);
+    const x = Math.round(xOf(lon) * scale + left);
+    // As bars: a path of lines takes longer where no graphics card draws.
+    c.fillStyle = colours.grid;
+    c.fillRect(x, 0, 1, height);
+    c.fillStyle = colours.place;
     c.fillText(named(lon < 0 ? WEST : EAST, lon, digits), x, 13);
   }
   c.textAlign = "right";
   const north = Math.min(85, latOf(-top / scale));
   const south = Math.max(-85, latOf((height - top) / scale));
   for (let lat = Math.ceil(south / step) * step; lat <= north; lat += step) {
-    const y = Math.round(yOf(lat) * scale + top) + 0.5;
-    c.moveTo(0, y);
-    c.lineTo(width, y);
+    const y = Math.round(yOf(lat) * scale + top);
+    c.fillStyle = colours.grid;
+    c.fillRect(0, y, width, 1);
+    c.fillStyle = colours.place;
     c.fillText(named(lat < 0 ? SOUTH : NORTH, lat, digits), width - 6, y - 4);
   }
-  c.stroke();
   c.globalAlpha = 1;
 }

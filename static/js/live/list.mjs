@@ -63,7 +63,14 @@ export class List {
     return this.things[Math.max(0, Math.min(this.things.length - 1, next))].key;
   }
 
+  /** One row alone: who is looked at does not wait for the others. */
+  drawRow(key) {
+    const [row, thing] = [this.rows.get(key), this.fleet.things.get(key)];
+    if (row && thing) row.draw(thing, this.fleet.clock.now(), row.place);
+  }
+
   draw() {
+    this.drawnAt = performance.now();
     const height = rowHeight();
     this.all.style.height = `${this.things.length * height}px`;
     const { scrollTop, clientHeight } = this.box;
@@ -106,6 +113,7 @@ class Row {
   }
 
   draw(thing, now, place) {
+    this.place = place;
     const { box, said } = this;
     const set = (name, value, write) => {
       if (said[name] === value) return;

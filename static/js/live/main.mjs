@@ -24,7 +24,10 @@ import { gettext, interpolate, ngettext } from "outrider/words";
 const ORDER_EVERY_MS = 1500;
 const MANY = 1500;
 const LARGE = 1.5; // On a wall.
-const DRAW_MANY_EVERY_MS = 120; // Of ten thousand something always changes.
+const ALL_ARE_HERE_MS = 800; // From the last part of one fleet.
+// Of ten thousand something always changes.
+const DRAW_MANY_EVERY_MS = 120;
+const ROWS_OF_MANY_EVERY_MS = 200; // Nobody reads faster.
 const $ = (id) => document.getElementById(id);
 const start = JSON.parse($("start").textContent);
 useImperial(start.imperial);
@@ -87,7 +90,8 @@ function redraw(now = false) {
   // Whom somebody looks at does not wait for the many.
   const soon = now || live.things.size < MANY || live.fresh.has(view.selected);
   if (asked && !soon) return;
-  const wait = soon ? 0 : DRAW_MANY_EVERY_MS - (performance.now() - drawnAt);
+  const every = Math.max(DRAW_MANY_EVERY_MS, map?.symbols.pause ?? 0);
+  const wait = soon ? 0 : every - (performance.now() - drawnAt);
   asked = true;
   if (wait > 0) setTimeout(() => requestAnimationFrame(draw), wait);
   else requestAnimationFrame(draw);
@@ -108,9 +112,11 @@ function draw() {
     chosen = choose(fleet.things.values(), view, alerts);
     facets.draw(fleet, chosen, live.complete.size || (link.state === "live" && !live.fleets.size));
     list.show(chosen.shown, view.selected);
-  } else {
+  } else if (fleet.things.size < MANY || time - list.drawnAt > ROWS_OF_MANY_EVERY_MS) {
     list.selected = view.selected;
     list.draw();
+  } else {
+    list.drawRow(view.selected);
   }
   const thing = fleet.things.get(view.selected) ?? null;
   drawMap(fleet, thing);
@@ -135,8 +141,9 @@ function draw() {
   if (live.things.size || link.state === "live") requestAnimationFrame(() => setTimeout(bringMap));
 }
 
-// An address that says where the map stands is obeyed; else whoever is selected is in sight.
-let revealed = Boolean(view.at);
+// An address that says where the map stands is obeyed; else the map begins with whoever is
+// selected in it.
+let opened = Boolean(view.at || !view.selected);
 let vehicles = [];
 function drawMap(fleet, thing) {
   if (!map) return;
@@ -144,10 +151,12 @@ function drawMap(fleet, thing) {
   else vehicles = [...fleet.things.values()].filter((each) => each.kind === "vehicle");
   const beside = thing?.kind === "vehicle" && !vehicles.includes(thing);
   map.old(link.lost);
-  map.show(beside ? [...vehicles, thing] : vehicles, view.selected, past.on || lately.key !== thing?.key ? null : lately.way, fleet.clock.now());
-  if (!thing || revealed) return;
-  revealed = true;
-  map.map.once("render", () => map.reveal(thing));
+  if (!opened && thing?.x != null) {
+    opened = true;
+    map.openOn(thing);
+  }
+  const way = past.on || lately.key !== thing?.key ? null : lately.way;
+  map.show(beside ? [...vehicles, thing] : vehicles, { selected: view.selected, way, now: fleet.clock.now(), drawnAt });
 }
 
 // --- What comes -------------------------------------------------------------------------------
@@ -182,13 +191,19 @@ async function fetchSince() {
   redraw();
 }
 
+function allAreHere() {
+  map?.frameAgain();
+  trailsDue = true;
+  fetchTrails();
+}
+
 const socket = new LiveSocket(start.socket, {
   snapshot: (message) => {
     live.takeSnapshot(message);
     unranked = true;
     const whole = message.part === message.parts;
     if (whole && link.state !== "live") {
-      setTimeout(() => { trailsDue = true; fetchTrails(); }, 800); // By then all fleets are here.
+      setTimeout(allAreHere, ALL_ARE_HERE_MS);
       alerts.load();
     }
     past.follow();

@@ -12,6 +12,7 @@ import { gettext, interpolate, ngettext } from "outrider/words";
 
 const MOST_ON_A_SPOT = 200;
 const NAMED = 4;
+const NEAR_ZOOM = 11.5;
 const vehicles = (n) => interpolate(ngettext("%(n)s vehicle", "%(n)s vehicles", n), { n });
 const namesOf = (things) => things.slice(0, NAMED).map(({ name }) => name).join(", ") + (things.length > NAMED ? " …" : "");
 
@@ -64,11 +65,38 @@ export class FleetMap {
     document.addEventListener("theme-changed", () => this.#ground());
   }
 
-  show(things, selected, way, now) {
+  show(things, { selected, way, now, drawnAt }) {
     this.things = things;
     this.now = now;
-    this.symbols.show(things, selected, way);
-    if (!this.framed && things.some((thing) => thing.shown)) this.fit(things, false);
+    this.symbols.show(things, { selected, way, drawnAt });
+    if (!this.framed && things.some((thing) => thing.shown)) this.#frameAll();
+  }
+
+  /** More have become known: all of them in sight, unless the map stands elsewhere by now. */
+  frameAgain() {
+    if (this.framing === this.#standing) this.#frameAll();
+  }
+
+  #frameAll() {
+    this.fit(this.things, false);
+    this.framing = this.#standing;
+  }
+
+  get #standing() {
+    return `${this.map.getCenter()} ${this.map.getZoom()}`;
+  }
+
+  /** Begin with one of them: near enough to see where it is. */
+  openOn(thing) {
+    this.framed = true;
+    this.map.easeTo({ ...this.#middleOf(thing), zoom: Math.max(this.map.getZoom(), NEAR_ZOOM), duration: 0 });
+  }
+
+  // Where it is, in the middle of what nothing lies over.
+  #middleOf(thing) {
+    const pad = this.padding();
+    const { lon, lat } = thing.state.values;
+    return { center: [lon, lat], offset: [(pad.left - pad.right) / 2, (pad.top - pad.bottom) / 2] };
   }
 
   /** Who is where the pointer is, if it is one. */
@@ -98,10 +126,8 @@ export class FleetMap {
     const pad = this.padding();
     const inside = x > pad.left && y > pad.top && x < width - pad.right && y < height - pad.bottom;
     if (inside && !always) return;
-    const { lon, lat } = thing.state.values;
-    const center = { center: [lon, lat], offset: [(pad.left - pad.right) / 2, (pad.top - pad.bottom) / 2] };
-    if (always && inside) this.map.panTo([lon, lat], { duration: 500, offset: center.offset });
-    else this.map.easeTo({ ...center, zoom: Math.max(this.map.getZoom(), 11.5), duration: 700 });
+    if (always && inside) this.map.easeTo({ ...this.#middleOf(thing), duration: 500 });
+    else this.map.easeTo({ ...this.#middleOf(thing), zoom: Math.max(this.map.getZoom(), NEAR_ZOOM), duration: 700 });
   }
 
   /** Room taken by what lies over the map. */

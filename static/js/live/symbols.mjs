@@ -1,13 +1,15 @@
 // The fleet, drawn on a canvas over the map: what a frame costs depends on what is in sight,
 // not on how many vehicles there are, and nothing is handed to the map when one moves.
-import { SHAPES } from "outrider/live/marks";
 import { colour } from "outrider/live/basemap";
 import { drawClusters, gather } from "outrider/live/clusters";
 import { STATUSES } from "outrider/live/status";
 import { drawGraticule } from "outrider/live/graticule";
-import { PACES, drawWay } from "outrider/live/way";
+import { Sprites } from "outrider/live/sprites";
+import { drawTrails, hasTrails } from "outrider/live/trails";
+import { PACES } from "outrider/live/way";
 
 const SIZE = 22;
+const SIZE_OF_CHOSEN = 29;
 const GLIDE_MS = [250, 1600];
 /** A position that is less exact is drawn as not exact, in metres. */
 export const ROUGH_M = 150;
@@ -16,11 +18,12 @@ const GLIDE_FROM_PX = 1.5;
 // the page: what is read comes before what glides.
 const SLOW_MS = 40;
 const CALM_MS = 120;
+const CALM_EACH_MS = 0.17;
+const HELD_UP_MS = 8;
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const LONGEST_PAUSE_MS = 300; // Hidden, a page had no frames at all.
 const JUMP_M = 3000;
-const TRAILS_FROM_ZOOM = 8.5;
-const MOST_TRAILS = 200; // With more in sight, trails would hide the map.
+const LEVELS_FROM_ZOOM = 8;
 const EARTH_M = 40_075_016;
 const COLOURS = ["moving", "idle", "charging", "parked", "offline", "no_data", "panel", "text", "text-soft", "accent", "critical", "warning", "grid", "place", "land", ...PACES];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -40,6 +43,7 @@ export class Symbols {
     this.calm = isDrawnBySoftware(map) ? CALM_MS : 0;
     /** Milliseconds from asking for a frame to drawing it. */
     this.frameTook = 0;
+    this.drawnAt = 0;
     /** How much larger than on a desk. */
     this.large = 1;
     this.repaint();
@@ -50,19 +54,23 @@ export class Symbols {
   /** Colours changed with the theme. */
   repaint() {
     this.colours = Object.fromEntries(COLOURS.map((name) => [name, colour(name === "no_data" ? "offline" : name)]));
-    this.sprites = {};
+    this.sprites = null;
     this.invalidate();
   }
 
-  /** Show these; `selected` stands out. */
-  show(things, selected, way) {
+  /** Show these; `selected` stands out. In the frame that the page began at `drawnAt`: each
+   * frame has its price; but in the next one if this one has been held up already. */
+  show(things, { selected, way, drawnAt }) {
     const chosen = selected !== this.selected; // A person waits.
     this.things = things;
     this.selected = selected;
     this.way = way;
     for (const thing of things) if (thing.retarget) this.#aim(thing);
-    if (chosen) this.invalidate();
-    else this.#invalidateAtLeisure();
+    const now = performance.now();
+    const isDue = chosen || now - this.drawnAt >= this.pause / 2;
+    if (!isDue) this.#invalidateAtLeisure();
+    else if (now - drawnAt < HELD_UP_MS) this.draw();
+    else this.invalidate();
   }
 
   enlarge(by) {
@@ -71,27 +79,30 @@ export class Symbols {
   }
 
   invalidate() {
-    if (this.asked) return;
-    this.asked = performance.now();
-    requestAnimationFrame(() => {
-      this.frameTook = performance.now() - this.asked;
-      this.asked = 0;
+    if (this.request) return;
+    const asked = performance.now();
+    this.request = requestAnimationFrame(() => {
+      this.frameTook = performance.now() - asked;
       this.draw();
     });
   }
 
+  /** Milliseconds between frames of what glides: the more where no graphics card draws, the
+   * more there is to draw. */
+  get pause() {
+    const slow = this.frameTook < SLOW_MS ? 0 : 2 * this.frameTook;
+    const calm = this.calm && this.calm + this.drawn.length * CALM_EACH_MS;
+    return Math.min(LONGEST_PAUSE_MS, Math.max(calm, slow));
+  }
+
   #invalidateAtLeisure() {
-    const slow = this.frameTook < SLOW_MS ? 0 : Math.min(LONGEST_PAUSE_MS, 2 * this.frameTook);
-    const pause = Math.max(this.calm, slow);
-    if (!pause) this.invalidate();
-    else this.pausing ??= setTimeout(() => {
-      this.pausing = null;
-      this.invalidate();
-    }, pause);
+    if (this.pause) this.pausing ??= setTimeout(() => this.invalidate(), this.pause);
+    else this.invalidate();
   }
 
   draw() {
-    const now = performance.now();
+    const now = (this.drawnAt = performance.now());
+    this.#forgetRequests();
     const { clientWidth, clientHeight } = this.canvas;
     const ratio = devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(clientWidth * ratio) || this.canvas.height !== Math.round(clientHeight * ratio)) {
@@ -100,7 +111,9 @@ export class Symbols {
     }
     const [width, height] = [clientWidth / this.large, clientHeight / this.large];
     const c = this.context;
-    c.setTransform(ratio * this.large, 0, 0, ratio * this.large, 0, 0);
+    const pixels = ratio * this.large;
+    if (this.sprites?.pixels !== pixels) this.sprites = new Sprites(this.colours, pixels);
+    c.setTransform(pixels, 0, 0, pixels, 0, 0);
     c.clearRect(0, 0, width, height);
     this.frame = this.#projection(width, height);
     drawGraticule(c, this.frame, this.colours);
@@ -108,14 +121,21 @@ export class Symbols {
     // Those that move lie on top of those that stand.
     const { clusters, single } = gather(this.#inSight(), this.frame, this.selected);
     single.sort((a, b) => STATUSES.indexOf(b.thing.status) - STATUSES.indexOf(a.thing.status));
-    this.#drawTrails(c, single);
+    drawTrails(c, single, this.frame, this.colours, this);
     this.clusters = clusters;
     this.drawn = single;
-    drawClusters(c, clusters, this.colours);
+    drawClusters(c, clusters, this.sprites);
     for (const place of single) if (place.thing.key !== this.selected) this.#drawSymbol(c, place);
+    for (const place of single) if (place.thing.key !== this.selected) this.#drawLevel(c, place);
     const chosen = single.find((place) => place.thing.key === this.selected);
     if (chosen) this.#drawChosen(c, chosen);
     if (this.gliding.size) this.#invalidateAtLeisure();
+  }
+
+  #forgetRequests() {
+    cancelAnimationFrame(this.request);
+    clearTimeout(this.pausing);
+    this.request = this.pausing = null;
   }
 
   /** What is under a point of the map: {thing} or {cluster} or null. */
@@ -148,7 +168,7 @@ export class Symbols {
 
   /** Whether it is near enough: from afar trails would hide the map. */
   get hasTrails() {
-    return this.#zoom >= TRAILS_FROM_ZOOM;
+    return hasTrails(this.#zoom);
   }
 
   // From where it is seen now to where it is: as long as it took to send, within bounds.
@@ -194,63 +214,20 @@ export class Symbols {
     return places;
   }
 
-  #drawTrails(c, places) {
-    if (!this.hasTrails) return;
-    c.lineJoin = c.lineCap = "round";
-    const many = places.length > MOST_TRAILS;
-    for (const { thing, x, y } of places) {
-      const chosen = thing.key === this.selected;
-      if (many && !chosen) continue;
-      if (chosen && this.way?.length > 1) {
-        drawWay(c, this.way, this.frame, { x, y }, this.colours);
-        continue;
-      }
-      if (thing.trail.length < 2) continue;
-      c.strokeStyle = chosen ? this.colours.accent : this.colours[thing.status];
-      c.globalAlpha = chosen ? 0.85 : 0.26;
-      c.lineWidth = chosen ? 4 : 2;
-      this.#line(c, thing.trail, x, y, thing);
-    }
-    c.globalAlpha = 1;
-  }
-
-  // Up to where the symbol is seen, which may still be on its way to the last point.
-  #line(c, trail, x, y, thing) {
-    const { scale, left, top } = this.frame;
-    const points = this.gliding.has(thing) ? trail.length - 1 : trail.length;
-    c.beginPath();
-    for (let i = 0; i < points; i++) {
-      const px = trail[i][1] * scale + left;
-      const py = trail[i][2] * scale + top;
-      // A stretch that was not reported is not drawn as if it had been driven straight.
-      if (i && trail[i][0] - trail[i - 1][0] < 120e6) c.lineTo(px, py);
-      else c.moveTo(px, py);
-    }
-    c.lineTo(x, y);
-    c.stroke();
-  }
-
   #drawSymbol(c, { thing, x, y }, size = SIZE) {
     // Hollow and dashed: it is where it last was for sure.
     const { invalid, accuracy_m: accuracy } = thing.state?.values ?? {};
     const unsure = invalid?.includes("position") || accuracy > ROUGH_M;
     const turn = thing.status === "moving" && thing.shown.heading != null && !unsure;
     const shape = unsure ? "no_data" : thing.status === "moving" && !turn ? "parked" : thing.status;
-    const sprite = this.#sprite(shape, thing.status, size);
-    c.save();
-    c.translate(x, y);
-    if (turn) c.rotate((thing.shown.heading * Math.PI) / 180);
-    c.drawImage(sprite, -sprite.width / 4, -sprite.height / 4, sprite.width / 2, sprite.height / 2);
-    c.restore();
-    if (thing.level && this.frame.zoom >= 8) {
-      c.fillStyle = thing.level > 1 ? this.colours.critical : this.colours.warning;
-      c.strokeStyle = this.colours.panel;
-      c.lineWidth = 1.5;
-      c.beginPath();
-      c.arc(x + size * 0.42, y - size * 0.42, 4, 0, 7);
-      c.fill();
-      c.stroke();
-    }
+    const sprite = this.sprites.symbol(shape, thing.status, size);
+    if (turn) this.sprites.turn(c, sprite, x, y, thing.shown.heading);
+    else this.sprites.stand(c, sprite, x, y);
+  }
+
+  #drawLevel(c, { thing, x, y }, size = SIZE) {
+    if (!thing.level || this.frame.zoom < LEVELS_FROM_ZOOM) return;
+    this.sprites.stand(c, this.sprites.dot(thing.level), x + size * 0.42, y - size * 0.42);
   }
 
   #drawChosen(c, place) {
@@ -260,7 +237,8 @@ export class Symbols {
     c.arc(place.x, place.y, 23, 0, 7);
     c.fill();
     c.globalAlpha = 1;
-    this.#drawSymbol(c, place, 29);
+    this.#drawSymbol(c, place, SIZE_OF_CHOSEN);
+    this.#drawLevel(c, place, SIZE_OF_CHOSEN);
     this.#label(c, place.thing.name, place.x, place.y + 36);
     if (accuracyOf(place.thing) > ROUGH_M) this.#drawReach(c, place);
   }
@@ -286,37 +264,6 @@ export class Symbols {
     c.strokeText(text, x, y);
     c.fillStyle = this.colours.text;
     c.fillText(text, x, y);
-  }
-
-  // Drawn once at twice the size, then only copied; from an image, which where no graphics card
-  // draws takes half as long as from a canvas.
-  #sprite(shape, status, size) {
-    const name = `${shape}/${status}/${size}`;
-    if (this.sprites[name]) return this.sprites[name];
-    const canvas = new OffscreenCanvas((size + 8) * 2, (size + 8) * 2);
-    const c = canvas.getContext("2d", { willReadFrequently: true });
-    const scale = (size * 2 * (shape === "moving" ? 1 : 0.8)) / 24;
-    c.translate(canvas.width / 2, canvas.height / 2);
-    c.scale(scale, scale);
-    c.translate(-12, -12);
-    const { path, filled, dashed } = SHAPES[shape];
-    const outline = new Path2D(path);
-    c.lineJoin = "round";
-    if (filled) {
-      c.lineWidth = 5;
-      c.strokeStyle = this.colours.panel;
-      c.stroke(outline);
-      c.fillStyle = this.colours[status];
-      c.fill(outline);
-    } else {
-      c.fillStyle = this.colours.panel;
-      c.fill(outline);
-      if (dashed) c.setLineDash([4, 3]);
-      c.lineWidth = 3.6;
-      c.strokeStyle = this.colours[status];
-      c.stroke(outline);
-    }
-    return (this.sprites[name] = canvas.transferToImageBitmap());
   }
 }
 

@@ -1,6 +1,8 @@
 // The way of the last hour, coloured by speed, under a rim that sets it off from the ground.
 
 const GAP_US = 300e6;
+const APART_PX = 2;
+const BEYOND_PX = 10;
 // Standing, slow, town, road, motorway; km/h.
 const FROM_KMH = [0, 3, 30, 60, 90];
 /** Names of the colours, slow to fast. */
@@ -8,36 +10,46 @@ export const PACES = FROM_KMH.map((_, pace) => `pace-${pace}`);
 
 export const paceOf = (kmh) => PACES[FROM_KMH.findLastIndex((from) => (kmh ?? 0) >= from)] ?? PACES[0];
 
-/** Its stretches as points on the screen, one for each change of colour and each gap: what was
- * not reported is not drawn as if it had been driven straight. [{pace, points: [[x, y]]}] */
-export function stretches(way, { scale, left, top }) {
-  const found = [];
-  let before = null;
+/** Its lines on the screen, [{pace, from: [x, y], to: [x, y]}]. What was not reported is not drawn
+ * as if it had been driven straight; points that cannot be told apart cost nothing, however
+ * often a vehicle says where it stands. */
+export function linesOf(way, { scale, left, top }) {
+  const lines = [];
+  let [from, heard] = [null, -Infinity];
   for (const [time, wx, wy, kmh] of way) {
-    const [point, pace] = [[wx * scale + left, wy * scale + top], paceOf(kmh)];
-    const last = found.at(-1);
-    const isGap = !before || time - before.time > GAP_US;
-    if (isGap || pace !== last.pace) found.push({ pace, points: isGap ? [point] : [before.point, point] });
-    else last.points.push(point);
-    before = { time, point };
+    const [x, y] = [wx * scale + left, wy * scale + top];
+    if (time - heard > GAP_US) from = [x, y];
+    else if (Math.hypot(x - from[0], y - from[1]) >= APART_PX) {
+      lines.push({ pace: paceOf(kmh), from, to: [x, y] });
+      from = lines.at(-1).to;
+    }
+    heard = time;
   }
-  return found;
+  return lines;
 }
 
 /** Up to `place`, where the vehicle is seen now. */
 export function drawWay(c, way, frame, place, colours) {
-  const found = stretches(way, frame);
-  found.at(-1).points.push([place.x, place.y]);
+  const found = linesOf(way, frame);
+  const last = found.at(-1);
+  if (last) found.push({ pace: last.pace, from: last.to, to: [place.x, place.y] });
+  const lines = found.filter((line) => isInSight(line, frame));
+  // Square ends close the corners. A line at a time: of a path of many lines each one takes
+  // several times as long where no graphics card draws.
+  c.lineCap = "square";
   for (const [width, colourOf] of [[7, () => colours.panel], [4, (pace) => colours[pace]]]) {
-    c.globalAlpha = width === 7 ? 0.7 : 1;
     c.lineWidth = width;
-    for (const { pace, points } of found) {
+    for (const { pace, from, to } of lines) {
       c.strokeStyle = colourOf(pace);
       c.beginPath();
-      c.moveTo(...points[0]);
-      for (const point of points) c.lineTo(...point);
+      c.moveTo(...from);
+      c.lineTo(...to);
       c.stroke();
     }
   }
-  c.globalAlpha = 1;
+  c.lineCap = "butt";
+}
+
+function isInSight({ from: [x, y], to: [u, v] }, { width, height }) {
+  return Math.max(x, u) > -BEYOND_PX && Math.min(x, u) < width + BEYOND_PX && Math.max(y, v) > -BEYOND_PX && Math.min(y, v) < height + BEYOND_PX;
 }
