@@ -20,12 +20,12 @@
     const count = document.querySelector("#tab-vehicles b")?.textContent.replaceAll(/\D/g, "");
     if (Number(count) >= window.expected) first("all");
   }).observe(document, { childList: true, subtree: true, characterData: true });
-  const { fill } = CanvasRenderingContext2D.prototype;
-  CanvasRenderingContext2D.prototype.fill = function (...given) {
+  const { drawImage } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.drawImage = function (...given) {
     if (this.canvas.className === "symbols") {
       first("map");
-      CanvasRenderingContext2D.prototype.fill = fill;
+      CanvasRenderingContext2D.prototype.drawImage = drawImage;
     }
-    return fill.apply(this, given);
+    return drawImage.apply(this, given);
   };
 })();
