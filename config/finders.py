@@ -24,7 +24,8 @@ PUBLISHED = {
     "npm/maplibre-gl-worker.mjs": "node_modules/maplibre-gl/dist/maplibre-gl-worker.mjs",
     "npm/maplibre-gl.css": "node_modules/maplibre-gl/dist/maplibre-gl.css",
     "npm/htmx.mjs": "node_modules/htmx.org/dist/htmx.esm.min.js",
-    "npm/uplot.mjs": "node_modules/uplot/dist/uPlot.esm.js",
+    # Its only small build is a classic script.
+    "npm/uplot.js": "node_modules/uplot/dist/uPlot.iife.min.js",
     "npm/terra-draw.mjs": "node_modules/terra-draw/dist/terra-draw.modern.js",
     "npm/terra-draw-maplibre.mjs": (
         "node_modules/terra-draw-maplibre-gl-adapter/dist/terra-draw-maplibre-gl-adapter.modern.js"

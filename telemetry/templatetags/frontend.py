@@ -22,7 +22,6 @@ PACKAGES = {
     "maplibre-gl": "npm/maplibre-gl.mjs",
     "terra-draw": "npm/terra-draw.mjs",
     "terra-draw-maplibre-gl-adapter": "npm/terra-draw-maplibre.mjs",
-    "uplot": "npm/uplot.mjs",
 }
 
 

@@ -1,10 +1,11 @@
 // What a rule looks at: the line, its thresholds, when the alert waited and when it was open.
-import uPlot from "uplot";
 import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
 import { gettext, interpolate } from "outrider/words";
 import { hatch } from "outrider/vehicle/ground";
 import { Clocks } from "outrider/vehicle/moments";
+
+const { uPlot } = globalThis; // Of the script that its pages load before their modules.
 
 const HEIGHT = 190;
 const INKS = ["rule", "text-faint", "text-soft", "accent", "critical", "warning", "critical-wash", "well", "panel", "moving"];

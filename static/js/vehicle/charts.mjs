@@ -1,11 +1,12 @@
 // A chart for each thing the vehicle reports, one under the other, with one cursor.
-import uPlot from "uplot";
 import { element, measure } from "outrider/format";
 import { colour } from "outrider/live/basemap";
 import { drawGround, drawLimits } from "outrider/vehicle/ground";
 import { before, silenceAt } from "outrider/vehicle/moments";
 import { ATTRIBUTE, remember, remembered } from "outrider/vehicle/readings";
 import { gettext, interpolate } from "outrider/words";
+
+const { uPlot } = globalThis; // Of the script that its pages load before their modules.
 
 const INKS = { speed_kmh: "accent", soc_pct: "moving", battery_temp_c: "warning", power_kw: "charging" };
 const OTHERS = ["accent", "charging", "idle", "parked", "moving", "warning"];
