@@ -8,7 +8,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.urls import path, re_path
+from django.urls import path, re_path, reverse
 
 from config import process
 
@@ -29,6 +29,8 @@ from telemetry.consumers.stream import streams  # noqa: E402
 
 bound_daphne()
 pace_daphne()
+# Every page needs all addresses, hence all views: the first visitor does not wait for them.
+reverse("live")
 _dashboards_by_token = DashboardConsumer.as_asgi()
 _dashboards_by_session = AllowedHostsOriginValidator(
     AuthMiddlewareStack(DashboardConsumer.as_asgi())

@@ -16,7 +16,7 @@ from django.urls import reverse
 from telemetry.templatetags.frontend import PACKAGES
 from tenants.models import Role
 from tests.console.conftest import Company
-from tests.console.test_data_pages import DAY, drive
+from tests.console.test_vehicle_pages import DAY, drive
 
 MOST = 200 * 1024
 MAP_LIBRARY = re.compile(r"npm/maplibre-gl")

@@ -18,7 +18,7 @@ from fleet.models import Vehicle
 from telemetry import attribute_series
 from telemetry.models import VehicleLatest, VehicleReadingRow
 from tests.console.conftest import Company
-from tests.console.test_data_pages import DAY, NOON, drive, page, recording, store
+from tests.console.test_vehicle_pages import DAY, NOON, drive, page, recording, store
 
 AT_NOON = 12 * 3_600_000
 
