@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
+from tenants.collation import NATURAL
 from tenants.scoping import TenantOwned
 
 REFERENCE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
@@ -32,7 +33,7 @@ class Referenced(TenantOwned):
     """A thing the customer knows by a reference of their own."""
 
     reference = models.CharField(max_length=64, validators=[reference_validator])
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=120, db_collation=NATURAL)
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
 

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from alerts.models.alerts import Alert, AlertTransition
+from tenants.collation import NATURAL
 from tenants.scoping import TenantOwned
 
 
@@ -25,7 +26,7 @@ class Channel(TenantOwned):
     """
 
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=120, db_collation=NATURAL)
     kind = models.CharField(max_length=8, choices=ChannelKind.choices)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from alerts.engine.spec import RuleSpec, decode_spec
 from telemetry.streams import partition_of
+from tenants.collation import NATURAL
 from tenants.scoping import TenantOwned
 
 
@@ -17,7 +18,7 @@ class Rule(TenantOwned):
     """A rule as an organisation knows it; what it says is in its versions."""
 
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=120, db_collation=NATURAL)
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(
         max_length=300, blank=True, help_text="Why it was disabled by itself; empty: by a person."

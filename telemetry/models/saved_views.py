@@ -7,6 +7,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 
+from tenants.collation import NATURAL
 from tenants.scoping import TenantOwned
 
 MAX_QUERY = 800
@@ -20,7 +21,7 @@ class SavedView(TenantOwned):
 
     public_id = models.UUIDField(default=uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=80, db_collation=NATURAL)
     query = models.CharField(max_length=MAX_QUERY, blank=True)
     shared = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -176,6 +176,31 @@ def test_it_sorts_and_pages_by_last_seen(company: Company) -> None:
     assert [row.name for row in back.context["table"].rows] == names
 
 
+def test_it_lists_names_as_people_count_them(company: Company) -> None:
+    actor = acting(company.tenant)
+    names = ["bay 3", "Bay 11", "Élan", "elan 2", "Zebra", "atlas"]
+    for n, name in enumerate(names):
+        services.create_fleet(actor=actor, reference=f"G{n}", name=name)
+    wanted = ["atlas", "bay 3", "Bay 11", "Élan", "elan 2", "Zebra"]
+    for sort, order in (("name", wanted), ("-name", wanted[::-1])):
+        shown = company.browser().get(reverse("fleets"), {"sort": sort}).context["table"].rows
+        assert [row.name for row in shown if row.name in names] == order
+
+
+def test_it_pages_by_name_across_numbers_of_any_length(company: Company) -> None:
+    actor = acting(company.tenant)
+    for n in range(1, 121):
+        services.create_vehicle(
+            actor=actor, reference=f"W{n}", name=f"Wan {n}", fleet=company.fleet
+        )
+    browser, query, seen = company.browser(), "?sort=name", []
+    while query:
+        table = browser.get(reverse("vehicles") + query).context["table"]
+        seen += [row.name for row in table.rows]
+        query = table.older
+    assert seen == ["Atlas van", *(f"Wan {n}" for n in range(1, 121))]
+
+
 @pytest.mark.parametrize("cursor", ["x", "W10=", "WyJhIiwgImIiXQ==", "WzEsIDJd", "eyJhIjoxfQ=="])
 def test_it_shows_the_first_page_for_a_made_up_cursor(company: Company, cursor: str) -> None:
     for sort in ("-seen", "name", "nonsense"):
