@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from alerts.samples import Series
-from telemetry.pages.period import Period, offsets_from_utc
-from tenants.models import Organisation, Units
+from tenants.models import Organisation
+from tenants.preferences import is_imperial, zone_of
+from tenants.zones import offsets
 
 
 def drawn(
     series: list[Series], organisation: Organisation, start: datetime, end: datetime
 ) -> dict[str, Any]:
     """Series as the chart's module takes them, and how the organisation reads them."""
-    offsets = offsets_from_utc(Period(start, end, ""), ZoneInfo(organisation.time_zone))
+    clock = offsets(zone_of(organisation), start, end)
     return {
-        "clock": [(round(since.timestamp() * 1000), seconds) for since, seconds in offsets],
-        "imperial": organisation.units == Units.IMPERIAL,
+        "clock": [(round(since.timestamp() * 1000), seconds) for since, seconds in clock],
+        "imperial": is_imperial(organisation),
         "series": [
             {
                 "name": each.name,

@@ -13,16 +13,17 @@ const DIGITS = { "km/h": 0, mph: 0, "%": 0, km: 1, mi: 1, m: 0, ft: 0, "°C": 1,
 const { lang } = document.documentElement;
 // Of the English ways to write a day the one that nobody reads the other way round.
 const locale = !lang || lang === "en" ? "en-GB" : lang;
-const timeZone = known(document.querySelector("[data-zone]")?.dataset.zone);
 
-/** A zone that this browser knows, else none: the reader's own. */
-function known(zone) {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone;
-  } catch {
-    return undefined;
-  }
+// [since when in milliseconds, seconds ahead of UTC]: what the server knows of the zone, so that
+// all of a page agrees, whatever the browser has heard of it. Without: the reader's own clock.
+const { clock: told } = document.querySelector("[data-clock]")?.dataset ?? {};
+const offsets = told && JSON.parse(told);
+function msAhead(ms) {
+  if (!offsets) return -60_000 * new Date(ms).getTimezoneOffset();
+  return 1000 * (offsets.findLast(([since]) => since <= ms) ?? offsets[0])[1];
 }
+/** The date that in UTC reads as the clock on the wall does at this one. */
+const onWall = (date) => new Date(+date + msAhead(+date));
 
 let imperial = false;
 export function useImperial(on) {
@@ -72,40 +73,39 @@ export function age(seconds) {
   return interpolate(gettext("%(d)s d"), { d: count(Math.floor(h / 24)) });
 }
 
-const formatOf = (options) => new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone, ...options });
+function formatOf(options) {
+  const format = new Intl.DateTimeFormat(locale, { hourCycle: "h23", timeZone: "UTC", ...options });
+  return (date) => format.format(onWall(date));
+}
 const clockFormat = formatOf({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const dateFormat = formatOf({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const weekdayFormat = formatOf({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const dayFormat = formatOf({ weekday: "long", day: "numeric", month: "long" });
 
 /** "10:42:18". */
-export const clock = (date) => clockFormat.format(date);
+export const clock = (date) => clockFormat(date);
 /** "Saturday 21 November". */
-export const day = (date) => dayFormat.format(date);
+export const day = (date) => dayFormat(date);
 /** "Sat 21 Nov, 10:42". */
-export const minute = (date) => weekdayFormat.format(date);
+export const minute = (date) => weekdayFormat(date);
 
 /** A moment in microseconds: "10:42:18", with the day where it is not today. */
 export function moment(us) {
   const date = new Date(us / 1000);
-  return day(date) === day(new Date()) ? clock(date) : dateFormat.format(date);
+  return day(date) === day(new Date()) ? clock(date) : dateFormat(date);
 }
 
 /** "2026-11-21 10:42:18 UTC". */
 export const utc = (us) => `${new Date(us / 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
-// Swedes write "2026-11-21 10:42", which a field for days and times takes.
-const wallFormat = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" });
 /** A moment as a field for day and time has it: what the clock on the wall shows then. */
-export const onTheWall = (date) => wallFormat.format(date).replace(" ", "T");
+export const onTheWall = (date) => onWall(date).toISOString().slice(0, 16);
 /** The moment at which the clock on the wall shows this. */
 export function fromTheWall(text) {
   const asUtc = Date.parse(`${text}Z`);
-  if (Number.isNaN(asUtc)) return new Date(NaN);
-  const ahead = (at) => Date.parse(`${onTheWall(new Date(at))}Z`) - at;
   // What the clock is ahead is asked where the moment lies: it may be put on or back nearby.
-  const at = asUtc - ahead(asUtc);
-  return new Date(asUtc - ahead(at));
+  const at = asUtc - msAhead(asUtc);
+  return new Date(asUtc - msAhead(at));
 }
 
 export function element(tag, attributes = {}, ...children) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -108,10 +109,12 @@ class Energy(EnergyBase):
         heat = request.GET.get("heat", "")
         heat = heat if heat in HEATS else "use"
         fleets = Fleet.objects.for_tenant(self.tenant).filter(archived_at__isnull=True)
+        bars = self._bars(use)
         return self.show(
             {
                 "use": use,
-                "bars": self._bars(use),
+                "bars": bars,
+                "levels": _levels(_most(bars)),
                 "ranked": ranked[:shown],
                 "heard": len(ranked),
                 "unranked": max(len(ranked) - shown, 0),
@@ -160,9 +163,10 @@ class Energy(EnergyBase):
             at = [first + timedelta(days=offset + n) for n in range(step)]
             sums = [sum(days[day][which] for day in at if day in days) for which in range(3)]
             bars.append({"from": at[0], "to": at[-1], "km": sums[0], "dc": sums[1], "ac": sums[2]})
-        most = max((max(bar["dc"], bar["ac"]) for bar in bars), default=0)
+        most = _most(bars)
         for bar in bars:
-            bar["dc_share"], bar["ac_share"] = _share(bar["dc"], most), _share(bar["ac"], most)
+            bar["dc_share"] = _share(float(bar["dc"]), most)
+            bar["ac_share"] = _share(float(bar["ac"]), most)
         return bars
 
 
@@ -196,6 +200,20 @@ class EnergyExport(EnergyBase):
 
 def _to_the_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _most(bars: list[dict[str, Any]]) -> float:
+    return max((float(max(bar["dc"], bar["ac"])) for bar in bars), default=0.0)
+
+
+def _levels(most: float) -> list[dict[str, float]]:
+    """Two to four round values, each with its height in percent of the highest bar."""
+    if not most:
+        return []
+    power = 10.0 ** math.floor(math.log10(most / 2))
+    step = max(n * power for n in (1, 2, 5) if n * power <= most / 2)
+    values = [n * step for n in range(1, math.floor(most / step) + 1)]
+    return [{"value": value, "share": _share(value, most)} for value in values]
 
 
 def _share(value: float, most: float) -> float:

@@ -36,19 +36,6 @@ class Period:
         return urlencode({"from": _iso(self.start), "to": _iso(self.end)})
 
 
-def offsets_from_utc(period: Period, zone: ZoneInfo) -> list[tuple[datetime, int]]:
-    """Since when the zone's clock is how many seconds ahead of UTC, from the period's start."""
-    found: list[tuple[datetime, int]] = []
-    at = period.start
-    while at < period.end or not found:
-        ahead = at.astimezone(zone).utcoffset() or timedelta()
-        seconds = int(ahead.total_seconds())
-        if not found or found[-1][1] != seconds:
-            found.append((at, seconds))
-        at = at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return found
-
-
 def period_of(query: Mapping[str, str], *, now: datetime, zone: ZoneInfo) -> Period | None:
     """Of `range`, `day`, or `from` and `to`; None where the address names none that is one."""
     name = query.get("range", "")

@@ -22,11 +22,12 @@ from telemetry.clock import to_us
 from telemetry.fields import VEHICLE_FIELDS, Field, Kind
 from telemetry.journey import CHARTED, POWER, Journey
 from telemetry.models import VehicleLatest
-from telemetry.pages.period import Period, offsets_from_utc
+from telemetry.pages.period import Period
 from telemetry.pages.signals import signals_of
 from telemetry.pages.vehicle import VehiclePage
 from telemetry.revisions import revisions
 from telemetry.timeline import Event
+from tenants.zones import offsets
 
 DIGITS: Final = {"odometer_km": 3, "energy_dc_kwh": 6}
 DAY: Final = timedelta(hours=25)
@@ -65,7 +66,7 @@ class Recording(VehiclePage):
             "marks": [_mark(event, journey.start) for event in events],
             "clock": [
                 (to_us(since) // 1000, seconds)
-                for since, seconds in offsets_from_utc(period, self.zone)
+                for since, seconds in offsets(self.zone, period.start, period.end)
             ],
             **self._texts(vehicle, state, period, journey, events),
         }
@@ -146,9 +147,9 @@ def _line(
     field: Field, time: Times, values: Floats, start: int, prefix: str = ""
 ) -> dict[str, Any]:
     """Times are milliseconds since the period's start, as everywhere in the answer."""
-    offsets: list[int] = ((time - start) // 1000).tolist()
+    since_start: list[int] = ((time - start) // 1000).tolist()
     rounded = values if prefix else np.round(values, DIGITS.get(field.name, 2))
-    return {**_named(field, prefix), "t": offsets, "v": _plain(rounded)}
+    return {**_named(field, prefix), "t": since_start, "v": _plain(rounded)}
 
 
 def _named(field: Field, prefix: str = "") -> dict[str, str]:

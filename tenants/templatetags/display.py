@@ -6,6 +6,7 @@ where what it looked into was missing.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from django.utils.translation import gettext, ngettext
 
 from tenants.models import Organisation, Scope
 from tenants.preferences import is_imperial, zone_of
+from tenants.zones import offsets_about
 
 register = template.Library()
 
@@ -182,6 +184,12 @@ def scope_label(scope: str) -> str:
 def without_placeholder(field: BoundField) -> SafeString:
     """A field whose label says it all: no paler second label lies in it."""
     return field.as_widget(attrs={"placeholder": ""})
+
+
+@register.filter
+def clock_offsets(organisation: Organisation | None) -> str:
+    """What the clock of the page's times is ahead of UTC, for its scripts: JSON."""
+    return json.dumps(offsets_about(_zone(organisation), timezone.now().date()))
 
 
 @register.filter

@@ -103,8 +103,8 @@ def test_a_wall_says_so_when_the_connection_is_lost(site, opens, complaints):
 OF_TOKYO = """
 new MutationObserver(() => {
     document.documentElement.lang = "de";
-    const app = document.querySelector("[data-zone]");
-    if (app) app.dataset.zone = "Asia/Tokyo";
+    const app = document.querySelector("[data-clock]");
+    if (app) app.dataset.clock = "[[0, 32400]]";
 }).observe(document, {childList: true, subtree: true});
 """
 

@@ -179,3 +179,14 @@ def test_the_ranking_shows_some_at_first_and_more_when_asked(
     more = browser.get(reverse("energy") + "?sort=km&ranked=all").content.decode()
     assert "Other 3" in more and "Other 2" not in more and "1 more in the export" in more
     assert "ranked=all" not in more
+
+
+@pytest.mark.parametrize(
+    ("most", "values"),
+    [(0, []), (4712, [2000, 4000]), (9900, [2000, 4000, 6000, 8000]), (10, [5, 10]),
+     (3.9, [1, 2, 3]), (0.5, [0.2, 0.4])],
+)  # fmt: skip
+def test_the_bars_stand_before_round_values(most: float, values: list[float]) -> None:
+    levels = energy_pages._levels(most)
+    assert [level["value"] for level in levels] == pytest.approx(values)
+    assert all(0 < level["share"] <= 100 for level in levels)

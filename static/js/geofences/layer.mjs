@@ -92,7 +92,7 @@ export class FenceLayer {
       { id: `${id}-corridor`, type: "line", source: id, filter: LINES, layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": tint, "line-opacity": faint ? 0.1 : 0.2, "line-width": METRIC_WIDTH } },
       { id: `${id}-outline`, type: "line", source: id, paint },
       { ...name, id: `${id}-name`, filter: AREAS, layout: { ...name.layout, "symbol-placement": "point" } },
-      { ...name, id: `${id}-name-along`, filter: LINES, layout: { ...name.layout, "symbol-placement": "line-center" } },
+      { ...name, id: `${id}-name-along`, filter: LINES, layout: { ...name.layout, "symbol-placement": "line-center", "text-offset": [0, 1.3] } },
     ];
   }
 }

@@ -4,6 +4,7 @@ import { gettext, interpolate } from "outrider/words";
 
 const STEPS = [30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 const APART_PX = 130;
+const [HEAD_PX, FOOT_PX] = [32, 18];
 
 const [EAST, WEST, NORTH, SOUTH] = [gettext("%(degrees)s° E"), gettext("%(degrees)s° W"), gettext("%(degrees)s° N"), gettext("%(degrees)s° S")];
 const named = (name, value, digits) => interpolate(name, { degrees: fixed(Math.abs(value), digits) });
@@ -39,7 +40,8 @@ export function drawGraticule(c, frame, colours) {
     c.fillStyle = colours.grid;
     c.fillRect(0, y, width, 1);
     c.fillStyle = colours.place;
-    c.fillText(named(lat < 0 ? SOUTH : NORTH, lat, digits), width - 6, y - 4);
+    // Not where the other numbers, or the map's own words, stand.
+    if (y > HEAD_PX && y < height - FOOT_PX) c.fillText(named(lat < 0 ? SOUTH : NORTH, lat, digits), width - 6, y - 4);
   }
   c.globalAlpha = 1;
 }

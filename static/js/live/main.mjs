@@ -97,19 +97,28 @@ function redraw(now = false) {
   else requestAnimationFrame(draw);
 }
 
+let reordered = false;
+function order() {
+  const fleet = past.fleet ?? live;
+  orderedAt = performance.now();
+  if (unranked && fleet === live) {
+    rank(live.things.values());
+    unranked = false;
+  }
+  chosen = choose(fleet.things.values(), view, alerts);
+  reordered = true;
+}
+
 function draw() {
   if (!asked) return;
   asked = false;
   const time = (drawnAt = performance.now());
   const fleet = past.fleet ?? live;
   list.fleet = fleet;
-  if (!orderedAt || (time - orderedAt > ORDER_EVERY_MS && !list.held)) {
-    orderedAt = time;
-    if (unranked && fleet === live) {
-      rank(live.things.values());
-      unranked = false;
-    }
-    chosen = choose(fleet.things.values(), view, alerts);
+  if (!orderedAt) order();
+  else if (time - orderedAt > ORDER_EVERY_MS && !list.held) setTimeout(order); // Apart: a frame is not to wait for it.
+  if (reordered) {
+    reordered = false;
     facets.draw(fleet, chosen, live.complete.size || (link.state === "live" && !live.fleets.size));
     list.show(chosen.shown, view.selected);
   } else if (fleet.things.size < MANY || time - list.drawnAt > ROWS_OF_MANY_EVERY_MS) {
