@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+import uuid
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
@@ -28,7 +29,9 @@ Membership.objects.create(tenant=north, user=person, role=Role.VIEWER)
 """
 
 
-def a_person(site, email: str) -> str:
+def a_person(site, name: str) -> str:
+    """The address of a new person: another one where a test is tried again."""
+    email = f"{name}-{uuid.uuid4().hex[:8]}@example.org"
     shell(site, A_PERSON.format(email=email, password=PASSWORD))
     return email
 
@@ -53,7 +56,7 @@ def other_code(secret: str, used: str) -> str:
 
 
 def test_a_second_factor_is_set_up_asked_for_and_replaced_by_a_recovery_code(site, opens, faults):
-    email = a_person(site, "second@example.org")
+    email = a_person(site, "second")
     page = opens("/accounts/login/", who=None, wait=False)
     log_in(page, site, email)
     page.wait_for_url(site.url + "/", **SLOW)
@@ -128,7 +131,7 @@ def test_an_invitation_comes_by_mail_and_opens_once(site, opens):
 
 
 def test_a_forgotten_password_is_set_anew_by_mail(site, opens):
-    email = a_person(site, "forgetful@example.org")
+    email = a_person(site, "forgetful")
     page = opens("/accounts/login/", who=None, wait=False)
     page.get_by_role("link", name="Forgot your password?").click()
     page.fill("input[name=email]", email)
@@ -169,7 +172,7 @@ def test_a_revoked_token_is_out_within_a_second(site, opens):
 
 
 def test_a_removed_members_open_page_says_so(site, opens, complaints):
-    email = a_person(site, "leaver@example.org")
+    email = a_person(site, "leaver")
     theirs = opens("/accounts/login/", who=None, wait=False)
     log_in(theirs, site, email)
     theirs.wait_for_selector("#pulse[data-state=live]", **SLOW)
