@@ -128,11 +128,12 @@ def test_it_draws_with_the_mouse_and_alerts_who_watches(site, opens, evaluates):
     ).check()
     inbox.get_by_role("button", name="Acknowledge").first.click()
     wait_until(
-        lambda: ("acknowledged",) in site.platform.sql(
-            f"SELECT state FROM alerts_alert WHERE title LIKE '{name}%%'"
+        lambda: any(
+            title.startswith(name) and state == "acknowledged"
+            for title, state in site.platform.sql("SELECT title, state FROM alerts_alert")
         ),
         seconds=30,
-    )  # fmt: skip
+    )
 
 
 def test_it_draws_an_area_bends_it_and_tries_it_on_history(site, opens, evaluates, complaints):
