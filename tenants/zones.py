@@ -25,16 +25,17 @@ def offsets(zone: ZoneInfo, start: datetime, end: datetime) -> list[tuple[dateti
     return found
 
 
-def offsets_about(zone: ZoneInfo, today: date) -> list[tuple[int, int]]:
-    """Those that a page about the last two years may need: [(Unix milliseconds, seconds)]."""
-    return list(_offsets_about(zone.key, today))
+def clock_of(zone: ZoneInfo, start: datetime, end: datetime) -> list[tuple[int, int]]:
+    """Offsets as scripts take them: since when in Unix milliseconds, seconds ahead."""
+    told = offsets(zone, start, end)
+    return [(int(since.timestamp() * 1000), seconds) for since, seconds in told]
 
 
 @lru_cache(maxsize=256)
-def _offsets_about(zone: str, today: date) -> tuple[tuple[int, int], ...]:
+def offsets_about(zone: ZoneInfo, today: date) -> list[tuple[int, int]]:
+    """The clock that a page about the last two years may need. Not to be changed: it is kept."""
     midnight = datetime.combine(today, time(), UTC)
-    told = offsets(ZoneInfo(zone), midnight - TOLD_BEFORE, midnight + TOLD_AFTER)
-    return tuple((round(since.timestamp()) * 1000, seconds) for since, seconds in told)
+    return clock_of(zone, midnight - TOLD_BEFORE, midnight + TOLD_AFTER)
 
 
 def _ahead(at: datetime, zone: ZoneInfo) -> int:

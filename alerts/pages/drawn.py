@@ -8,16 +8,15 @@ from typing import Any
 from alerts.samples import Series
 from tenants.models import Organisation
 from tenants.preferences import is_imperial, zone_of
-from tenants.zones import offsets
+from tenants.zones import clock_of
 
 
 def drawn(
     series: list[Series], organisation: Organisation, start: datetime, end: datetime
 ) -> dict[str, Any]:
     """Series as the chart's module takes them, and how the organisation reads them."""
-    clock = offsets(zone_of(organisation), start, end)
     return {
-        "clock": [(round(since.timestamp() * 1000), seconds) for since, seconds in clock],
+        "clock": clock_of(zone_of(organisation), start, end),
         "imperial": is_imperial(organisation),
         "series": [
             {

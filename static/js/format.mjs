@@ -18,12 +18,11 @@ const locale = !lang || lang === "en" ? "en-GB" : lang;
 // all of a page agrees, whatever the browser has heard of it. Without: the reader's own clock.
 const { clock: told } = document.querySelector("[data-clock]")?.dataset ?? {};
 const offsets = told && JSON.parse(told);
-function msAhead(ms) {
-  if (!offsets) return -60_000 * new Date(ms).getTimezoneOffset();
-  return 1000 * (offsets.findLast(([since]) => since <= ms) ?? offsets[0])[1];
-}
+/** Milliseconds that a clock of such offsets is ahead at this one. */
+export const msAhead = (clock, ms) => 1000 * (clock.findLast(([since]) => since <= ms) ?? clock[0])[1];
+const ahead = (ms) => (offsets ? msAhead(offsets, ms) : -60_000 * new Date(ms).getTimezoneOffset());
 /** The date that in UTC reads as the clock on the wall does at this one. */
-const onWall = (date) => new Date(+date + msAhead(+date));
+const onWall = (date) => new Date(+date + ahead(+date));
 
 let imperial = false;
 export function useImperial(on) {
@@ -104,8 +103,8 @@ export const onTheWall = (date) => onWall(date).toISOString().slice(0, 16);
 export function fromTheWall(text) {
   const asUtc = Date.parse(`${text}Z`);
   // What the clock is ahead is asked where the moment lies: it may be put on or back nearby.
-  const at = asUtc - msAhead(asUtc);
-  return new Date(asUtc - msAhead(at));
+  const at = asUtc - ahead(asUtc);
+  return new Date(asUtc - ahead(at));
 }
 
 export function element(tag, attributes = {}, ...children) {

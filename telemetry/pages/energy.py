@@ -110,11 +110,15 @@ class Energy(EnergyBase):
         heat = heat if heat in HEATS else "use"
         fleets = Fleet.objects.for_tenant(self.tenant).filter(archived_at__isnull=True)
         bars = self._bars(use)
+        most = max((float(max(bar["dc"], bar["ac"])) for bar in bars), default=0.0)
+        for bar in bars:
+            bar["dc_share"] = _share(float(bar["dc"]), most)
+            bar["ac_share"] = _share(float(bar["ac"]), most)
         return self.show(
             {
                 "use": use,
                 "bars": bars,
-                "levels": _levels(_most(bars)),
+                "levels": _levels(most),
                 "ranked": ranked[:shown],
                 "heard": len(ranked),
                 "unranked": max(len(ranked) - shown, 0),
@@ -163,10 +167,6 @@ class Energy(EnergyBase):
             at = [first + timedelta(days=offset + n) for n in range(step)]
             sums = [sum(days[day][which] for day in at if day in days) for which in range(3)]
             bars.append({"from": at[0], "to": at[-1], "km": sums[0], "dc": sums[1], "ac": sums[2]})
-        most = _most(bars)
-        for bar in bars:
-            bar["dc_share"] = _share(float(bar["dc"]), most)
-            bar["ac_share"] = _share(float(bar["ac"]), most)
         return bars
 
 
@@ -200,10 +200,6 @@ class EnergyExport(EnergyBase):
 
 def _to_the_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
-
-
-def _most(bars: list[dict[str, Any]]) -> float:
-    return max((float(max(bar["dc"], bar["ac"])) for bar in bars), default=0.0)
 
 
 def _levels(most: float) -> list[dict[str, float]]:

@@ -27,7 +27,7 @@ from telemetry.pages.signals import signals_of
 from telemetry.pages.vehicle import VehiclePage
 from telemetry.revisions import revisions
 from telemetry.timeline import Event
-from tenants.zones import offsets
+from tenants.zones import clock_of
 
 DIGITS: Final = {"odometer_km": 3, "energy_dc_kwh": 6}
 DAY: Final = timedelta(hours=25)
@@ -64,10 +64,7 @@ class Recording(VehiclePage):
             "more": [_named(field, ATTRIBUTE) for name, field in attributes.items()],
             "limits": _limits(events),
             "marks": [_mark(event, journey.start) for event in events],
-            "clock": [
-                (to_us(since) // 1000, seconds)
-                for since, seconds in offsets(self.zone, period.start, period.end)
-            ],
+            "clock": clock_of(self.zone, period.start, period.end),
             **self._texts(vehicle, state, period, journey, events),
         }
         return HttpResponse(

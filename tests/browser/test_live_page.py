@@ -28,15 +28,10 @@ def point_until_told(page, x, y, name):
     expect(hint).to_contain_text(name)
 
 
-def zoom(page):
-    return float(re.search(r"map=[-.\d]+,[-.\d]+,([.\d]+)", page.url)[1])
-
-
-def until(page, holds, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, page.url
-        page.wait_for_timeout(100)
+def zoom_in(url):
+    """Where the map stands, by the address; None: it does not say."""
+    found = re.search(r"map=[-.\d]+,[-.\d]+,([.\d]+)", url)
+    return float(found[1]) if found else None
 
 
 def test_it_shows_a_reading_in_list_and_drawer(site, opens):
@@ -74,7 +69,7 @@ def test_it_opens_near_to_whoever_the_address_selects(site, opens):
     site.say({"vehicle_id": "V2", **apart, "speed_kmh": 30.0})
     site.say({"vehicle_id": "V3", "lat": 35.76, "lon": -5.83, "speed_kmh": 30.0})
     page = opens("/?selected=vehicle:V2")
-    until(page, lambda: "map=" in page.url and zoom(page) == 11.5)
+    page.wait_for_url(lambda url: zoom_in(url) == 11.5, timeout=20_000)
     drawer = page.locator("#drawer").bounding_box()
     ground = page.locator("#map").bounding_box()
     middle = (ground["x"] + drawer["x"]) / 2
@@ -325,9 +320,9 @@ def test_it_carries_ten_thousand_vehicles(site, opens):
         held = HeldMessages()
         page = opens("/", wait=False, prepared=held.hold)
         # Of those that come with the page all are in one town; the map ends with all in sight.
-        until(page, lambda: "map=" in page.url and zoom(page) > 11)
+        page.wait_for_url(lambda url: (zoom_in(url) or 0) > 11, timeout=20_000)
         held.release()
-        until(page, lambda: zoom(page) < 10)
+        page.wait_for_url(lambda url: zoom_in(url) < 10, timeout=20_000)
         expect(page.locator("#tab-vehicles b")).to_have_text("10,012", timeout=60_000)
         page.fill("#find", "Crowd")
         page.select_option("#sort", "name")

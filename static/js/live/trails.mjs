@@ -1,5 +1,5 @@
 // Where vehicles came from, as lines behind them.
-import { drawWay } from "outrider/live/way";
+import { drawWay, strokeLine } from "outrider/live/way";
 
 const FROM_ZOOM = 8.5; // From afar trails would hide the map.
 const MOST = 200; // With more in sight they would hide each other.
@@ -16,13 +16,7 @@ export function drawTrails(c, places, frame, colours, { selected, way, gliding }
   for (const place of others) {
     if (place.thing.key === selected) continue;
     c.strokeStyle = colours[place.thing.status];
-    // Line by line: a path of several takes four times as long where no graphics card draws.
-    for (const [from, to] of stretches(place, frame, gliding)) {
-      c.beginPath();
-      c.moveTo(...from);
-      c.lineTo(...to);
-      c.stroke();
-    }
+    for (const [from, to] of stretches(place, frame, gliding)) strokeLine(c, from, to);
   }
   const chosen = places.find(({ thing }) => thing.key === selected);
   c.globalAlpha = 1;

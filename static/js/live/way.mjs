@@ -28,23 +28,27 @@ export function linesOf(way, { scale, left, top }) {
   return lines;
 }
 
+/** A line at a time: of a path of many lines each one takes several times as long where no
+ * graphics card draws. */
+export function strokeLine(c, from, to) {
+  c.beginPath();
+  c.moveTo(...from);
+  c.lineTo(...to);
+  c.stroke();
+}
+
 /** Up to `place`, where the vehicle is seen now. */
 export function drawWay(c, way, frame, place, colours) {
   const found = linesOf(way, frame);
   const last = found.at(-1);
   if (last) found.push({ pace: last.pace, from: last.to, to: [place.x, place.y] });
   const lines = found.filter((line) => isInSight(line, frame));
-  // Square ends close the corners. A line at a time: of a path of many lines each one takes
-  // several times as long where no graphics card draws.
-  c.lineCap = "square";
+  c.lineCap = "square"; // It closes the corners.
   for (const [width, colourOf] of [[7, () => colours.panel], [4, (pace) => colours[pace]]]) {
     c.lineWidth = width;
     for (const { pace, from, to } of lines) {
       c.strokeStyle = colourOf(pace);
-      c.beginPath();
-      c.moveTo(...from);
-      c.lineTo(...to);
-      c.stroke();
+      strokeLine(c, from, to);
     }
   }
   c.lineCap = "butt";

@@ -1,4 +1,5 @@
 // The moment that is looked at: charts, map and scrubber all follow this one.
+import { msAhead } from "outrider/format";
 
 export class Moment extends EventTarget {
   /** Unix milliseconds, null: none. `from` says who moved it, so that nobody answers itself. */
@@ -38,8 +39,7 @@ export class Clocks {
 
   /** A moment as if the wall clock showed UTC. */
   wall(ms) {
-    const held = this.offsets.findLast(([since]) => since <= ms) ?? this.offsets[0];
-    return ms + held[1] * 1000;
+    return ms + msAhead(this.offsets, ms);
   }
 }
 
