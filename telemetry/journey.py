@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telemetry import sampling
-from telemetry.arrays import PAGE, Floats, Rows, Times
+from telemetry.arrays import SLICE, Floats, Rows, Times
 from telemetry.journey_parts import Charge, Gap, Span, State, Stop
 from telemetry.journey_totals import Totals, filled
 from telemetry.status import MOVING_FROM_KMH, Status
@@ -70,12 +70,12 @@ class Journey:
         if not len(page):
             return
         self.readings += len(page)
-        self.alarms += int(np.count_nonzero(page.values["alarm_count"]))
+        self.alarms += int(np.count_nonzero(page.values["alarms"]))
         self._sample(page)
         late = (page.received - page.time > LATE) & (page.time >= self.known_since)
         self.late_readings += int(np.count_nonzero(late))
         _mark(self.late, page, late, self.gap_us)
-        _mark(self.invalid, page, page.values["invalid_count"] > 0, self.gap_us)
+        _mark(self.invalid, page, page.values["invalid"] > 0, self.gap_us)
         known = filled(page, self._before)
         self._find_gaps(known)
         self._add_punctual(page, late)
@@ -135,7 +135,7 @@ class Journey:
 
     def _share(self, page: Rows, of: int) -> int:
         """Of so many points those that belong to the page's part of the whole."""
-        if self._before is None and len(page) < PAGE:
+        if self._before is None and len(page) < SLICE:
             return of  # There is no other page.
         length = int(page.time[-1] - page.time[0])
         return max(round(of * length / max(self.end - self.start, 1)), 16)

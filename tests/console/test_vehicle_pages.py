@@ -242,13 +242,16 @@ def test_the_pages_of_a_vehicle_cost_the_same_however_much_there_is(
 
 def test_it_reads_a_page_of_arrays_as_they_are_stored(company: Company) -> None:
     store(company, NOON, rid=-7, soc_pct=12.5, ignition=True, energy_dc_kwh=Decimal("0.000001"))
-    store(company, NOON, rid=3, satellites=9)
+    store(company, NOON, rid=3, satellites=9, alarms=["power_cut"], invalid=[])
+    store(company, NOON, rid=4, alarms=["sos", "tow"], invalid=["soc_pct"])
     [rows] = arrays.pages(company.vehicle.pk, start=NOON, end=NOON + timedelta(seconds=1))
-    assert rows.time.tolist() == [to_us(NOON)] * 2
+    assert rows.time.tolist() == [to_us(NOON)] * 3
     assert rows.received[0] - rows.time[0] == 200_000
     assert rows.values["soc_pct"][0] == 12.5 and rows.values["ignition"][0] == 1
     assert rows.values["energy_dc_kwh"][0] == 0.000001
     assert rows.values["satellites"][1] == 9
+    assert rows.values["alarms"].tolist() == [0, 1, 1]
+    assert rows.values["invalid"].tolist() == [0, 0, 1]
     assert rows.values["soc_pct"][1] != rows.values["soc_pct"][1]  # NaN: not sent
 
 

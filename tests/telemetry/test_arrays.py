@@ -23,6 +23,7 @@ TIMES = [to_us(START + n * EVERY) for n in range(240)]
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "SLICE", 25)
     monkeypatch.setattr(arrays, "PAGE", 50)
 
 
@@ -84,7 +85,7 @@ def assert_whole(pages: list[arrays.Rows]) -> None:
     assert [soc for rows in pages for soc in rows.values["soc_pct"].tolist()] == [
         n / 10 for n in range(len(TIMES))
     ]
-    assert all(len(rows) >= arrays.PAGE for rows in pages[:-1])
+    assert all(len(rows) >= arrays.SLICE for rows in pages[:-1])
 
 
 def test_it_is_read_by_two_sessions_and_comes_in_order(hours: None, readers: set[str]) -> None:

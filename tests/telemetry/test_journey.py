@@ -20,7 +20,7 @@ def rows(times, *, lag=200_000, **values) -> Rows:
     """Readings at these seconds; a value may be one for all, None is "not sent"."""
     time = np.array([T0 + int(t * SECOND) for t in times], dtype=np.int64)
     columns = {}
-    for name in (*COLUMNS, "alarm_count", "invalid_count"):
+    for name in (*COLUMNS, "alarms", "invalid"):
         given_values = values.get(name, 0.0 if name.endswith("_count") else None)
         if not isinstance(given_values, list):
             given_values = [given_values] * len(time)
