@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import socket
 import time
@@ -19,6 +18,7 @@ import uvicorn
 
 from config.ingest_protocols import BoundedHttp, DeviceSockets
 from config.sockets import MAX_FRAME
+from telemetry.collector import settle
 
 DRAIN_S = 5.0
 CLOSING_S = 1.0
@@ -32,9 +32,7 @@ class IngestServer(uvicorn.Server):
         await super().startup(sockets)
         # Frames make many containers and no cycles: with Python's own thresholds a tenth of
         # the time (under a backlog a quarter) goes into looking for some.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(200_000, 20, 1000)
+        settle(young=200_000, all_every=2000)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from fleet.revocation import RECONNECT

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from telemetry import routes
+from telemetry.collector import settle
 
 ROUTE = "live"
 
@@ -25,4 +26,5 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        settle()
         routes.consume(ROUTE, stop, once=options["once"])

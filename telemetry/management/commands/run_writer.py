@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from telemetry import routes
+from telemetry.collector import settle
 from telemetry.streams import INGRESS
 from telemetry.writer import Writer
 
@@ -35,4 +36,5 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         routes.forget_undeclared()
+        settle()
         Writer(partitions=partitions).run(stop, once=options["once"])
