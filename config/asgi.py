@@ -3,30 +3,34 @@
 import os
 from typing import Any
 
+import django
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.urls import path, re_path, reverse
 
 from config import process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 process.serves_requests = True
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Only after Django is set up may models be imported.
 from config.body_limit import BodyLimit  # noqa: E402
 from config.daphne_pace import pace_daphne  # noqa: E402
 from config.daphne_sockets import bound_daphne  # noqa: E402
+from config.one_thread import OneThreadHandler  # noqa: E402
 from config.sockets import nowhere  # noqa: E402
+from config.static_files import StaticFiles  # noqa: E402
+from telemetry.collector import settle  # noqa: E402
 from telemetry.consumers.access import secret_of  # noqa: E402
 from telemetry.consumers.dashboard import DashboardConsumer  # noqa: E402
 from telemetry.consumers.device import DeviceConsumer  # noqa: E402
 from telemetry.consumers.stream import PATH as STREAM  # noqa: E402
 from telemetry.consumers.stream import streams  # noqa: E402
 
+django_application = OneThreadHandler()
 bound_daphne()
 pace_daphne()
 # Every page needs all addresses, hence all views: the first visitor does not wait for them.
@@ -52,7 +56,7 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(http, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+        "http": BodyLimit(StaticFiles(http), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
         "websocket": URLRouter(
             [
                 # Devices are not browsers: they authenticate by credential and send no Origin.
@@ -63,3 +67,4 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+settle()

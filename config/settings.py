@@ -13,6 +13,7 @@ from environs import Env
 
 from config import process
 from config.mail import mail_settings
+from config.support_desk import UNFOLD as DESK
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -98,7 +99,6 @@ else:
         # Outermost, so that whatever any other one answers under /v1/ becomes a problem object.
         "config.problems.ProblemMiddleware",
         "django.middleware.security.SecurityMiddleware",
-        "whitenoise.middleware.WhiteNoiseMiddleware",
         "config.compression.CompressedPages",
         "csp.middleware.CSPMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
@@ -380,28 +380,7 @@ STORAGES = {
         )
     },
 }
-UNFOLD = {
-    "SITE_TITLE": "Outrider",
-    "SITE_HEADER": "Outrider support",
-    "SITE_SYMBOL": "route",
-    "DASHBOARD_CALLBACK": "telemetry.admin.home.answer",
-    "COLORS": {
-        # The accent of the console (static/css/tokens.css), paler and darker.
-        "primary": {
-            "50": "oklch(97.5% .012 203)",
-            "100": "oklch(95% .026 203)",
-            "200": "oklch(90% .05 203)",
-            "300": "oklch(83% .085 201)",
-            "400": "oklch(76% .105 200)",
-            "500": "oklch(58% .09 205)",
-            "600": "oklch(48% .078 207)",
-            "700": "oklch(42% .07 207)",
-            "800": "oklch(36% .06 208)",
-            "900": "oklch(31% .05 209)",
-            "950": "oklch(22% .04 210)",
-        },
-    },
-}
+UNFOLD = DESK
 MAP_STYLE_URL = env.str("MAP_STYLE_URL", "https://tiles.openfreemap.org/styles/positron")
 MAP_STYLE_DARK_URL = env.str("MAP_STYLE_DARK_URL", "https://tiles.openfreemap.org/styles/dark")
 """Empty, or out of reach: the page draws its own map of coasts, borders and places."""

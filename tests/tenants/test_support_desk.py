@@ -94,7 +94,7 @@ def test_it_explains_why_a_thing_is_dark_by_whatever_names_it(
     let_in(staff, tenant)
     page = ask(people.client_of(staff), words)
     assert "TRACKER-9 has never sent a reading" in page
-    assert reverse("admin:fleet_vehicle_change", args=[Vehicle.unscoped.get().pk]) in page or words == "TRACKER-9"  # fmt: skip
+    assert reverse("admin:fleet_vehicle_change", args=[Vehicle.unscoped.get(tenant=tenant).pk]) in page or words == "TRACKER-9"  # fmt: skip
 
 
 def test_it_does_not_repeat_a_vin(staff: User, tenant: Organisation, caplog: Any) -> None:
