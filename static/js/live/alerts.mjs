@@ -1,5 +1,6 @@
 // Alerts that are not resolved, by the vehicle or meter they are about. The API has the truth;
 // the live stream says when to ask again.
+import { gettext, interpolate, ngettext } from "outrider/words";
 
 const MOST = 1000;
 const AGAIN_MS = 1500;
@@ -39,9 +40,10 @@ export class OpenAlerts extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Take on what is open of a thing; returns how many there were, or null where it failed. */
+  /** Take on what is open of a thing; returns a sentence that says what came of it. */
   async acknowledge(thing) {
     const open = this.of(thing).filter((alert) => alert.state === "open");
+    if (!open.length) return gettext("No open alert to acknowledge.");
     const answers = await Promise.all(open.map((alert) =>
       fetch(`/v1/alerts/${alert.id}/acknowledge`, {
         method: "POST",
@@ -49,6 +51,7 @@ export class OpenAlerts extends EventTarget {
         body: "{}",
       }).catch(() => null)));
     await this.#load().catch(() => {});
-    return answers.every((answer) => answer?.ok) ? open.length : null;
+    if (!answers.every((answer) => answer?.ok)) return gettext("The alert could not be acknowledged.");
+    return interpolate(ngettext("%(n)s alert acknowledged", "%(n)s alerts acknowledged", open.length), { n: open.length });
   }
 }

@@ -6,12 +6,14 @@ import { Drawer } from "outrider/live/drawer";
 import { early } from "outrider/live/early";
 import { Facets } from "outrider/live/facets";
 import { Fleet } from "outrider/live/fleet";
+import { GoneBy } from "outrider/live/gone-by";
 import { startKeys } from "outrider/live/keys";
 import { Lately } from "outrider/live/lately";
 import { Link } from "outrider/live/link";
 import { List } from "outrider/live/list";
 import { Menu, actsOf, onMenu } from "outrider/live/menu";
 import { Past } from "outrider/live/past";
+import { say } from "outrider/live/said";
 import { startSheet } from "outrider/live/sheet";
 import { LiveSocket } from "outrider/live/socket";
 import { startTabs } from "outrider/live/tabs";
@@ -19,7 +21,6 @@ import { View } from "outrider/live/view";
 import { startViews } from "outrider/live/views";
 import { Wall } from "outrider/live/wall";
 import { startShell } from "outrider/shell";
-import { gettext, interpolate, ngettext } from "outrider/words";
 
 const ORDER_EVERY_MS = 1500;
 const MANY = 1500;
@@ -37,6 +38,7 @@ const live = new Fleet();
 const select = (key, asStep = true) => view.set({ selected: key }, asStep);
 const list = new List($("rows"), live, { onSelect: select });
 const lately = new Lately(start.lately);
+const goneBy = new GoneBy(start, live, () => redraw());
 const alerts = new OpenAlerts(start.csrf, start.may_act);
 const facets = new Facets(view, start.steps);
 const past = new Past($("past"), start.past, view, live);
@@ -64,8 +66,8 @@ async function bringMap() {
   map = new FleetMap($("map"), start.map, view, { onSelect: select, onToggle: () => (past.on ? past.leave() : past.enter()) });
   showFences(map.map);
   if (wall.on) map.enlarge(LARGE);
-  map.map.on("moveend", fetchTrails);
-  fetchTrails();
+  map.map.on("moveend", () => goneBy.fetchTrails(map));
+  goneBy.fetchTrails(map);
   onMenu($("map"), (event) => map.thingAt(event), openMenu);
   redraw(true);
 }
@@ -170,40 +172,11 @@ function drawMap(fleet, thing) {
 
 // --- What comes -------------------------------------------------------------------------------
 let unranked = false;
-// After every return, too: what was driven in between is in history. Not before they are drawn:
-// of ten thousand vehicles they are more than the page.
-let trailsDue = false;
-let trailsFor = null;
-async function fetchTrails() {
-  if (!trailsDue || !map?.symbols.hasTrails) return;
-  trailsDue = false;
-  const wanted = (trailsFor = Symbol("trails"));
-  const answer = await fetch(start.trails).catch(() => null);
-  if (!answer?.ok || wanted !== trailsFor) return;
-  live.takeTrails((await answer.json()).trails);
-  redraw();
-}
-
-// Since when those in sight do what they do: asked once of each.
-async function fetchSince() {
-  if (past.on || document.hidden || link.state !== "live") return;
-  const unknown = list.inSight().filter((thing) => thing.kind === "vehicle" && thing.since == null && !thing.sinceAsked && thing.state);
-  if (!unknown.length) return;
-  const query = new URLSearchParams();
-  for (const thing of unknown.slice(0, 60)) {
-    thing.sinceAsked = true;
-    query.append("of", `${thing.status}:${thing.id}`);
-  }
-  const answer = await fetch(`${start.since}?${query}`).catch(() => null);
-  if (!answer?.ok) return;
-  live.takeSince((await answer.json()).since);
-  redraw();
-}
 
 function allAreHere() {
   map?.frameAgain();
-  trailsDue = true;
-  fetchTrails();
+  goneBy.trailsDue = true;
+  goneBy.fetchTrails(map);
 }
 
 const socket = new LiveSocket(start.socket, {
@@ -246,24 +219,12 @@ function follow(on) {
   redraw();
 }
 
-function say(text) {
-  $("said").textContent = text;
-  $("said").hidden = false;
-  clearTimeout(say.waiting);
-  say.waiting = setTimeout(() => ($("said").hidden = true), 4000);
-}
-
 async function acknowledge(thing) {
   if (!thing || !alerts.mayAct) return;
-  const open = alerts.of(thing).filter((alert) => alert.state === "open").length;
-  if (!open) {
-    say(gettext("No open alert to acknowledge."));
-    return;
-  }
-  const done = await alerts.acknowledge(thing);
+  const sentence = await alerts.acknowledge(thing);
   drawer.drawnAt = 0;
   redraw(true);
-  say(done == null ? gettext("The alert could not be acknowledged.") : interpolate(ngettext("%(n)s alert acknowledged", "%(n)s alerts acknowledged", done), { n: done }));
+  say(sentence);
 }
 
 async function copy(text, what) {
@@ -323,7 +284,7 @@ startKeys({
 }, walk, (key) => !wall.on || key === "w" || key === "Escape");
 startShell();
 startSheet($("list"), $("grip"));
-startViews(view, start, say);
+startViews(view, start);
 
 // Those few are on the screen before the many are taken in; a hidden page has no frames.
 draw();
@@ -336,5 +297,5 @@ setInterval(() => {
   live.reconsider();
   if (++beat % 10) return;
   redraw();
-  fetchSince();
+  if (!past.on && !document.hidden && link.state === "live") goneBy.fetchSince(list.inSight());
 }, 100);

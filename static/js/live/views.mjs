@@ -1,8 +1,9 @@
 // Views with a name: what is in the address, kept for oneself or shared with the organisation.
 import { element } from "outrider/format";
+import { say } from "outrider/live/said";
 import { gettext, interpolate } from "outrider/words";
 
-export function startViews(view, start, say) {
+export function startViews(view, start) {
   const box = document.getElementById("views");
   const panel = box.querySelector(".views__panel");
   let known = start.views;
