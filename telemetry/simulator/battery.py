@@ -18,6 +18,9 @@ COOLING_PER_KWH = 0.6
 """W/K to the air for each kWh of capacity."""
 RESISTIVE_DROP_AT_1C = 0.045
 """Share of the voltage lost at a current that empties the battery in an hour."""
+LIMITED_FROM_C = 50.0
+CUT_OFF_C = 65.0
+"""Between them its own management lets less and less power in or out; none beyond."""
 FULL = 0.995
 TAPER_FROM = 0.80
 """State of charge above which a charger gives less and less."""
@@ -61,8 +64,11 @@ class Battery:
         """Let power in (positive) or out for a while.
 
         Returns the joules that passed the terminals: less than asked where the pack is
-        empty or full.
+        empty, full or hot.
         """
+        power_w *= min(
+            1.0, max(0.0, (CUT_OFF_C - self.temperature_c) / (CUT_OFF_C - LIMITED_FROM_C))
+        )
         ocv, resistance = self.open_circuit_v, self.resistance_ohm
         # power = (ocv + I·R)·I; beyond ocv²/4R a pack cannot deliver.
         root = math.sqrt(max(0.0, ocv * ocv + 4 * resistance * power_w))

@@ -41,6 +41,17 @@ def test_it_never_leaves_the_range_of_its_charge_and_keeps_its_energy(soc, flows
         assert stored_j <= passed_j + 1e-3
 
 
+def test_a_hot_pack_protects_itself():
+    """Driven to and fro at two and a half times its capacity, for hours."""
+    pack = battery(0.8)
+    for power_w in (-150_000, 150_000) * 30:
+        pack.flow(power_w, 600, 20)
+        assert pack.temperature_c < 100
+    assert pack.temperature_c > 50
+    assert battery(0.5, 57.5).flow(-60_000, 1, 20) == pytest.approx(-30_000)
+    assert battery(0.5, 66.0).flow(-60_000, 1, 20) == 0
+
+
 def test_it_takes_a_tapering_charge_until_it_is_full():
     pack, powers = battery(0.5), []
     while not pack.full:
