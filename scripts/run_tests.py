@@ -20,15 +20,23 @@ from scripts.checks import run_checks
 from scripts.places import CHECKOUT, ServiceUnavailable
 from scripts.static_files import collect_static_files
 
+# Schemathesis takes seconds to load in each process; only the first suite needs it.
+LIGHT = ["-p", "no:schemathesis"]
 # Apart: a browser's event loop broke asynchronous tests beside it, and tests that kill
 # processes want no others beside them.
 SUITES = {
-    "tests": ["-n", "2", "-m", "not browser and not crash"],
+    # What waits for processes of its own leaves time for a third. Properties are tried on the
+    # same examples in every run; `pytest` by itself looks for new ones.
+    "tests": [
+        *("-n", "3", "--dist", "worksteal", "-m", "not browser and not crash"),
+        "--hypothesis-profile=ci",
+    ],
     # Two browsers, each before a platform of its own; a file's tests share what it has made.
     # They draw by software on a busy machine: one more try, told at the end.
-    "browser": ["-n", "2", "--dist", "loadfile", "-m", "browser", "--reruns", "1", "-rR"],
-    # Their processes wait for one another most of the time.
-    "crash": ["-n", "2", "--dist", "worksteal", "-m", "crash"],
+    "browser": ["-n", "2", "--dist", "loadfile", "-m", "browser", "--reruns", "1", "-rR", *LIGHT],
+    # Their processes wait for one another most of the time. Handed out one by one: some take a
+    # minute, and none should wait behind them.
+    "crash": ["-n", "3", "--maxschedchunk", "1", "-m", "crash", *LIGHT],
 }
 
 
@@ -52,6 +60,7 @@ def run_suites(environment: dict[str, str]) -> tuple[list[str], Counter[str]]:
                     f"--junitxml={report}",
                     "--durations=12",
                     *selection,
+                    *_files_marked(name),
                 ],
                 cwd=CHECKOUT,
                 env=environment,
@@ -62,6 +71,13 @@ def run_suites(environment: dict[str, str]) -> tuple[list[str], Counter[str]]:
                 failed.append(name)
             counts += _outcomes(report)
     return failed, counts
+
+
+def _files_marked(suite: str) -> list[str]:
+    """The files that name the suite's mark: to look at all others first takes longer than some
+    suites. None for the one that takes whatever no other does."""
+    files = sorted((CHECKOUT / "tests").rglob("test_*.py"))
+    return [str(file) for file in files if f"pytest.mark.{suite}" in file.read_text()]
 
 
 def _outcomes(report: Path) -> Counter[str]:

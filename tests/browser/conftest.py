@@ -28,7 +28,7 @@ PASSWORD = "correct horse battery staple"
 FLAGS = [
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist",
+    "--enable-unsafe-swiftshader", "--disable-gpu-compositing", "--disable-gpu-rasterization",
 ]  # fmt: skip
 
 WORLD = f"""

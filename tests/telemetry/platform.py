@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
-from django.conf import settings
-from django.db import connections
 from psycopg.conninfo import make_conninfo
 
 from bench import product
@@ -22,6 +20,7 @@ from bench.product import ROOT as CHECKOUT
 from bench.product import wait_for_port
 from scripts.processes import free_port
 from telemetry.streams import sync_client
+from tests import databases
 
 __all__ = ["CHECKOUT", "Platform", "free_port", "running_platform", "wait_for_port"]
 
@@ -76,32 +75,19 @@ def running_platform() -> Iterator[Platform]:
     """An empty platform with ingest and writer running; nothing of it is left behind."""
     name = f"outrider_test_{secrets.token_hex(4)}"
     prefix = f"test:{name}"
-    server = connections["default"].get_connection_params()
-    where = {key: server[key] for key in ("host", "port", "user", "password") if server.get(key)}
-    admin = make_conninfo(**where, dbname="postgres")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    environment = product.environment(
-        database_url="postgres://{user}:{password}@{host}:{port}/{name}".format(
-            **{"host": "", "port": "", "user": "", "password": "", **where}, name=name
-        ),
-        redis_url=settings.REDIS_URL,
-        prefix=prefix,
-        LOG_LEVEL="WARNING",
-    )
-    platform = Platform(environment, make_conninfo(**where, dbname=name))
-    try:
-        migrated = platform.manage("migrate", "--no-input", "-v", "0")
-        assert migrated.returncode == 0, migrated.stderr
-        platform.start_ingest()
-        platform.start_writer()
-        yield platform
-    finally:
-        for process in platform.processes:
-            process.send_signal(signal.SIGTERM)
-        for process in platform.processes:
-            process.wait(timeout=30)
-        for key in sync_client().scan_iter(f"{prefix}:*", count=1000):
-            sync_client().delete(key)
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with databases.migrated(name):
+        conninfo = make_conninfo("", **databases.server(), dbname=name)
+        platform = Platform(
+            databases.environment(name, prefix=prefix, LOG_LEVEL="WARNING"), conninfo
+        )
+        try:
+            platform.start_ingest()
+            platform.start_writer()
+            yield platform
+        finally:
+            for process in platform.processes:
+                process.send_signal(signal.SIGTERM)
+            for process in platform.processes:
+                process.wait(timeout=30)
+            for key in sync_client().scan_iter(f"{prefix}:*", count=1000):
+                sync_client().delete(key)

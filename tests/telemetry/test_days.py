@@ -196,8 +196,9 @@ def test_a_day_is_not_closed_over_a_reading_that_is_being_stored(store):
         "UPDATE telemetry_vehicle_day SET km_by_hour[7] = 9.5 WHERE vehicle_id = 2",
         "UPDATE telemetry_vehicle_day SET readings = readings - 1 WHERE vehicle_id = 2",
         "DELETE FROM telemetry_meter_day WHERE readings > 40",
-        "UPDATE telemetry_vehicle_day SET day = day - interval '50 days'"
-        " WHERE vehicle_id = 1 AND readings < 40",
+        "INSERT INTO telemetry_vehicle_day SELECT (jsonb_populate_record(one,"
+        " jsonb_build_object('day', day - interval '50 days'))).*"
+        " FROM telemetry_vehicle_day one WHERE vehicle_id = 1",
     ],
 )
 def test_verification_finds(closed_week, lie):

@@ -266,10 +266,11 @@ async def test_none_is_watched_where_it_is_turned_off(device, settings):
 
 
 async def test_all_of_it_is_gone_when_nobody_looks_any_more(device, monkeypatch):
-    monkeypatch.setattr(watches, "WATCH_S", 1)
     await watch(device[0])
     await spoken(device[1], reading(1))
     assert len(await frames_of(device[0])) == 1
+    monkeypatch.setattr(watches, "WATCH_S", 1)
+    await looked(device[0])
     await asyncio.sleep(2.2)
     assert streams.sync_client().exists(watches._frames(device[0].pk), watches._watches()) == 0
     assert await watches.watched_devices() == frozenset()
@@ -277,11 +278,12 @@ async def test_all_of_it_is_gone_when_nobody_looks_any_more(device, monkeypatch)
 
 async def test_who_no_longer_looks_leaves_the_place_to_others(device, monkeypatch, settings):
     settings.TELEMETRY_WATCHED_DEVICES = 1
-    monkeypatch.setattr(watches, "WATCH_S", 1)
     await watch(device[0])
     other = await sync_to_async(people.an_organisation)()
     [theirs] = await provision(other, 1, "B")
     assert not (await looked(theirs)).watched
+    monkeypatch.setattr(watches, "WATCH_S", 1)
+    await looked(device[0])
     await asyncio.sleep(2.1)
     assert (await looked(theirs)).watched
 

@@ -118,12 +118,21 @@ def test_it_fills_in_the_week_before_though_it_is_killed_on_the_way(platform):
     assert doubled(platform, "vehicle") == doubled(platform, "meter") == []
 
 
-def test_it_has_nothing_to_fill_in_the_second_time(platform):
+@pytest.fixture(scope="module")
+def lived(platform, logins):
+    """The week before is there, whichever of these tests a worker begins with."""
+    filled = platform.manage(*FILL, f"http://127.0.0.1:{platform.port}")
+    assert filled.returncode == 0, filled.stderr
+    expected = week_before(platform)
+    assert eventually(lambda: count(platform, "telemetry_vehicle_reading") >= expected, 60)
+
+
+def test_it_has_nothing_to_fill_in_the_second_time(platform, lived):
     again = platform.manage(*FILL, "http://127.0.0.1:1")
     assert (again.returncode, again.stdout) == (0, "")
 
 
-def test_it_goes_on_live_from_the_end_of_the_week_before(platform):
+def test_it_goes_on_live_from_the_end_of_the_week_before(platform, lived):
     newest = (
         "SELECT DISTINCT ON (vehicle_id) vehicle_id, odometer_km, soc_pct, lat, lon"
         " FROM telemetry_vehicle_reading ORDER BY vehicle_id, time DESC, reading_id DESC"
@@ -156,7 +165,7 @@ def test_it_reports_every_vehicle_and_meter_and_survives_its_own_rubbish(platfor
     assert doubled == []
 
 
-def test_it_goes_on_from_the_latest_state_when_it_is_started_again(platform):
+def test_it_goes_on_from_the_latest_state_when_it_is_started_again(platform, lived):
     def odometers():
         rows = platform.sql("SELECT vehicle_id, odometer_km, soc_pct FROM telemetry_vehicle_latest")
         return {vehicle: values for vehicle, *values in rows}
