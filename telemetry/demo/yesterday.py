@@ -38,7 +38,7 @@ def take_in_yesterday(tenant: Organisation) -> None:
 
 
 def _readings(vehicle: Vehicle, past: Subject, tenant: Organisation) -> Iterator[VehicleReading]:
-    told = told_of(past, roster.setting_of(tenant, roster.SEED))
+    told = told_of(past, roster.setting_of(tenant))
     for number, reading in enumerate(told):
         values = {name: value for name, value in reading.items() if name != "time"}
         time = reading["time"] * 1000

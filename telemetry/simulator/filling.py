@@ -50,7 +50,6 @@ class Filling:
     """`rate`: readings a second, at most."""
 
     tenant: Organisation
-    seed: int
     ingest: IngestPost
     vehicles: Sequence[RosteredVehicle]
     """All there are: meters refer to them by their place."""
@@ -63,7 +62,7 @@ class Filling:
         """Parts of which something is to be sent, with ids of vehicles and of meters."""
         now_us = time.time_ns() // 1000
         kept_since = limits_of(self.tenant.retention_days).span(now_us)[0] / 1_000_000
-        setting = roster.setting_of(self.tenant, self.seed)
+        setting = roster.setting_of(self.tenant)
         vehicles = {one.vehicle_id for one in self.vehicles if one.past is not None}
         meters = {one.meter_id for one in self.meters if one.has_a_past}
         parts = []
@@ -90,7 +89,7 @@ class Filling:
 
     def fill(self, parts: Iterable[tuple[Part, set[int], set[int]]]) -> None:
         """Send what is missing. Raises NotTaken."""
-        setting = roster.setting_of(self.tenant, self.seed)
+        setting = roster.setting_of(self.tenant)
         pasts = {
             place: past_of(vehicle.past, setting)
             for place, vehicle in enumerate(self.vehicles)

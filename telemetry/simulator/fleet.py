@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from telemetry.simulator.battery import Battery
-from telemetry.simulator.corridors import DEPOTS, Depot
+from telemetry.simulator.corridors import DEPOTS, Depot, Point
 from telemetry.simulator.geometry import Path, distance_m, offset
 from telemetry.simulator.vehicle import BUILDS, Activity, SimulatedVehicle
 
@@ -40,6 +41,10 @@ def paths_of(depot: Depot) -> tuple[Path, ...]:
     return tuple(Path(route.points, route.cruise_kmh) for route in depot.routes)
 
 
+def stops_per_km_of(depot: Depot) -> tuple[float, ...]:
+    return tuple(route.stops_per_km for route in depot.routes)
+
+
 def new_vehicle(
     index: int, kind: str, capacity_kwh: float | None, chance: random.Random
 ) -> SimulatedVehicle:
@@ -55,7 +60,7 @@ def new_vehicle(
             temperature_c=chance.uniform(19, 31),
         ),
         paths=paths_of(depot),
-        stops_per_km=tuple(route.stops_per_km for route in depot.routes),
+        stops_per_km=stops_per_km_of(depot),
         bay=_bay(index),
         chance=chance,
         odometer_km=chance.uniform(2_000, 90_000),
@@ -102,19 +107,24 @@ def _continue_from(vehicle: SimulatedVehicle, last: LastSeen) -> bool:
     if last.lat is None or last.lon is None:
         return False
     here = (last.lat, last.lon)
-    bay = offset(vehicle.paths[0].points[0], *vehicle.bay)
-    route, (metres, gap) = min(
-        enumerate(path.nearest_m(here) for path in vehicle.paths), key=lambda found: found[1][1]
-    )
+    gap, route, metres = _nearest_road(vehicle.paths, here)
     if gap > LOST_BEYOND_M:
-        return False
+        # Its number was another's before: somebody archived a vehicle, or moved a device.
+        depot = min(DEPOTS, key=lambda depot: _nearest_road(paths_of(depot), here))
+        gap, route, metres = _nearest_road(paths_of(depot), here)
+        if gap > LOST_BEYOND_M:
+            return False
+        vehicle.paths = paths_of(depot)
+        vehicle.stops_per_km = stops_per_km_of(depot)
+        vehicle.path = vehicle.paths[vehicle.route]
     if last.soc_pct is not None:
         vehicle.battery.soc = last.soc_pct / 100
     if last.odometer_km is not None:
         vehicle.odometer_km = last.odometer_km
     if last.battery_temp_c is not None:
         vehicle.battery.temperature_c = last.battery_temp_c
-    if last.charging or distance_m(here, bay) < AT_THE_BAY_M:
+    bay = offset(vehicle.paths[0].points[0], *vehicle.bay)
+    if distance_m(here, bay) < AT_THE_BAY_M:
         vehicle.activity = Activity.CHARGING if last.charging else Activity.PARKED
         vehicle.remaining_s = vehicle.chance.uniform(10, 900)
         return True
@@ -122,5 +132,11 @@ def _continue_from(vehicle: SimulatedVehicle, last: LastSeen) -> bool:
     vehicle.metres, vehicle.outbound = metres, vehicle.chance.random() < 0.5
     vehicle.plan_turn()
     vehicle.next_stop_m = metres
-    vehicle.activity = Activity.DRIVING
+    vehicle.activity = Activity.CHARGING if last.charging else Activity.DRIVING
     return True
+
+
+def _nearest_road(paths: Sequence[Path], here: Point) -> tuple[float, int, float]:
+    """How far off it is, which one, and how many metres along it."""
+    nearest = enumerate(path.nearest_m(here) for path in paths)
+    return min((gap, route, metres) for route, (metres, gap) in nearest)

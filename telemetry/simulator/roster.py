@@ -40,7 +40,8 @@ TOKEN_SCOPES = (
     Scope.FLEET_WRITE,
 )
 SEED = 1
-"""Of the demonstration, unless another is asked for."""
+"""Of the demonstration's past, of which there is one, and of its present unless another is
+asked for."""
 WITH_A_PAST = 100
 """Vehicles, at most: more would keep a small machine busy for long."""
 MADE_WITHIN = timedelta(minutes=10)
@@ -125,9 +126,9 @@ def vehicles(actor: Actor, count: int | None, secrets: Secrets) -> list[Rostered
     ]
 
 
-def setting_of(tenant: Organisation, seed: int) -> Setting:
+def setting_of(tenant: Organisation) -> Setting:
     """The past of the demonstration ends when it was created."""
-    return Setting(tenant.created_at.timestamp(), ZoneInfo(tenant.time_zone), seed)
+    return Setting(tenant.created_at.timestamp(), ZoneInfo(tenant.time_zone), SEED)
 
 
 def subject_of(tenant: Organisation, vehicle: Vehicle | None) -> Subject | None:

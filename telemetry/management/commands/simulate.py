@@ -119,9 +119,12 @@ def driver_for(actor: Actor, options: dict[str, Any]) -> Driver:
 def vehicle_of(
     index: int, entry: RosteredVehicle, tenant: Organisation, seed: int
 ) -> SimulatedVehicle:
-    """As it was last seen; one that was never seen live begins where its past ends."""
+    """As it was last seen; one that was never seen live begins where its past ends, which is the
+    same whatever the seed."""
     if entry.last is None and entry.past is not None:
-        return present_of(entry.past, roster.setting_of(tenant, seed))
+        vehicle = present_of(entry.past, roster.setting_of(tenant))
+        vehicle.chance = random.Random(f"{seed}:{index}")  # noqa: S311
+        return vehicle
     return fleet.place(index, entry.kind, entry.capacity_kwh, seed, entry.last)
 
 

@@ -27,7 +27,6 @@ class Command(BaseCommand):
         parser.add_argument(
             "--http-url", default="http://127.0.0.1:8001", help="base URL of HTTP ingest"
         )
-        parser.add_argument("--seed", type=int, default=roster.SEED, help="as for simulate")
         parser.add_argument("--rate", type=float, default=3_000.0, help="readings a second at most")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,7 +40,6 @@ class Command(BaseCommand):
         vehicles = roster.vehicles(actor, None, secrets)
         filling = Filling(
             tenant=tenant,
-            seed=options["seed"],
             ingest=IngestPost(options["http_url"], roster.api_token(actor, secrets)),
             vehicles=vehicles,
             meters=roster.meters(actor, None, vehicles),

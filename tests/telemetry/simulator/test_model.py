@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from telemetry.simulator.battery import KWH, Battery
 from telemetry.simulator.corridors import DEPOTS
-from telemetry.simulator.fleet import LastSeen, paths_of, place
+from telemetry.simulator.fleet import LastSeen, depot_of, paths_of, place
 from telemetry.simulator.geometry import Path, distance_m, heading_deg
 from telemetry.simulator.meters import CHARGER_EFFICIENCY, STANDBY_KW, SimulatedMeter
 from telemetry.simulator.reading import reading_of
@@ -180,6 +180,34 @@ def test_it_goes_on_from_where_it_was_last_seen(index):
     assert after.battery.soc == pytest.approx(before.battery.soc)
     assert after.odometer_km == before.odometer_km
     assert (after.activity is Activity.CHARGING) == charging
+
+
+def test_it_goes_on_charging_by_the_roadside():
+    stranded = place(1, "van", None, 1, None)
+    stranded.begin_trip(0)
+    stranded.metres = stranded.path.length_m / 2
+    here, _ = stranded.position()
+    after = place(1, "van", None, 2, LastSeen(*here, 4.0, 10.0, 20.0, True))
+    assert after.activity is Activity.CHARGING
+    assert distance_m(after.position()[0], here) < 130
+    driven = 0.0
+    while after.activity is not Activity.DRIVING:
+        before, _ = after.position()
+        after.step(60.0, 20)
+        driven = max(driven, distance_m(after.position()[0], before))
+    assert driven == 0.0 and not after.outbound
+
+
+def test_it_goes_on_where_it_was_though_it_was_given_the_number_of_another_depot():
+    before = place(7, "van", None, 1, None)
+    before.begin_trip(0)
+    before.metres = before.path.length_m / 2
+    here, _ = before.position()
+    after = place(0, "van", None, 1, LastSeen(*here, 50.0, 10.0, 20.0, False))
+    assert depot_of(7) != depot_of(0)
+    assert distance_m(after.position()[0], here) < 130
+    assert after.odometer_km == 10.0
+    assert after.paths == before.paths
 
 
 def test_it_starts_afresh_where_the_last_position_is_on_none_of_its_roads():
