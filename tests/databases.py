@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from bench import product
 
 _TURN = 6_204_118_377
-"""Of an advisory lock: who makes the model holds it alone, who copies it shares it."""
+"""Of an advisory lock: the model is made, copied and dropped by one process at a time."""
 _MODEL = "outrider_model_"
 
 
@@ -29,15 +29,11 @@ def server() -> dict[str, str]:
     return {key: given[key] for key in ("host", "port", "user", "password") if given.get(key)}
 
 
-def environment(name: str, *, prefix: str, **more: str) -> dict[str, str]:
-    """What a process of the product is told to work on the database `name` of that server."""
+def url(name: str = "") -> str:
+    """Of that database, for a process of the product; else of the one this test works on."""
     where = {"host": "", "port": "", "user": "", "password": "", **server()}
-    return product.environment(
-        database_url="postgres://{user}:{password}@{host}:{port}/{name}".format(**where, name=name),
-        redis_url=settings.REDIS_URL,
-        prefix=prefix,
-        **more,
-    )
+    name = name or connections["default"].settings_dict["NAME"]
+    return "postgres://{user}:{password}@{host}:{port}/{name}".format(**where, name=name)
 
 
 @contextmanager
@@ -46,8 +42,11 @@ def migrated(name: str) -> Iterator[None]:
     makes way; the new one goes at the end, whoever is still connected."""
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with _administration() as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [_TURN])
         connection.execute(drop)
-        model = _made_model(connection)
+        model = _MODEL + _fingerprint()
+        if not _exists(connection, model):
+            _make_model(connection, model)
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                 sql.Identifier(name), sql.Identifier(model)
@@ -64,21 +63,6 @@ def _administration() -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(make_conninfo("", **server(), dbname="postgres"), autocommit=True)
 
 
-def _made_model(connection: psycopg.Connection[tuple[object, ...]]) -> str:
-    """The name of the migrated database of this very code; `connection` shares it from here on,
-    so that nobody drops it under its copy."""
-    name = _MODEL + _fingerprint()
-    connection.execute("SELECT pg_advisory_lock_shared(%s)", [_TURN])
-    if not _exists(connection, name):
-        connection.execute("SELECT pg_advisory_unlock_shared(%s)", [_TURN])
-        connection.execute("SELECT pg_advisory_lock(%s)", [_TURN])
-        if not _exists(connection, name):
-            _make_model(connection, name)
-        connection.execute("SELECT pg_advisory_lock_shared(%s)", [_TURN])
-        connection.execute("SELECT pg_advisory_unlock(%s)", [_TURN])
-    return name
-
-
 def _make_model(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
     """Those of other migrations go. It has another name until it is whole, and nobody may
     connect to it then: TimescaleDB's workers would, and who is connected bars the copying."""
@@ -93,7 +77,11 @@ def _make_model(connection: psycopg.Connection[tuple[object, ...]], name: str) -
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"],
         cwd=product.ROOT,
-        env=environment(unfinished, prefix=f"test:{unfinished}"),
+        env=product.environment(
+            database_url=url(unfinished),
+            redis_url=settings.REDIS_URL,
+            prefix=f"test:{unfinished}",
+        ),
         check=True,
     )
     connection.execute(

@@ -12,7 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from alerts import evaluation
@@ -24,6 +23,7 @@ from alerts.evaluation import GROUP
 from alerts.models import AlertTransition, Channel, Delivery
 from telemetry.clock import from_us
 from telemetry.streams import STORED
+from tests import databases
 from tests.alerts.conftest import make_hook, make_rule, make_vehicle, reading_of, store
 from tests.alerts.receivers import Mailbox, Receiver
 
@@ -49,16 +49,11 @@ def worker():
     started = []
 
     def start(line, **environment):
-        database = connection.settings_dict
-        url = (
-            f"postgres://{database['USER']}:{database['PASSWORD']}"
-            f"@{database['HOST']}:{database['PORT']}/{database['NAME']}"
-        )
         process = subprocess.Popen(
             [sys.executable, "-c", f"import django; django.setup(); {line}"],
             cwd=ROOT,
             env=os.environ
-            | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"}
+            | {"DATABASE_URL": databases.url(), "DJANGO_SETTINGS_MODULE": "config.settings"}
             | environment,
         )
         started.append(process)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
+from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
 from bench import product
@@ -77,9 +78,13 @@ def running_platform() -> Iterator[Platform]:
     prefix = f"test:{name}"
     with databases.migrated(name):
         conninfo = make_conninfo("", **databases.server(), dbname=name)
-        platform = Platform(
-            databases.environment(name, prefix=prefix, LOG_LEVEL="WARNING"), conninfo
+        environment = product.environment(
+            database_url=databases.url(name),
+            redis_url=settings.REDIS_URL,
+            prefix=prefix,
+            LOG_LEVEL="WARNING",
         )
+        platform = Platform(environment, conninfo)
         try:
             platform.start_ingest()
             platform.start_writer()

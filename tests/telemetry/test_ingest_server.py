@@ -19,26 +19,13 @@ import websockets
 from django.conf import settings as django_settings
 from django.db import connection
 
+from scripts.processes import free_port
 from telemetry import streams
-from tests import people
+from tests import databases, people
 
 pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def database_url():
-    found = connection.settings_dict
-    return (
-        f"postgres://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT']}"
-        f"/{found['NAME']}"
-    )
 
 
 @pytest.fixture
@@ -47,7 +34,7 @@ def server(committed):
     port = free_port()
     environment = {
         **os.environ,
-        "DATABASE_URL": database_url(),
+        "DATABASE_URL": databases.url(),
         "REDIS_URL": django_settings.REDIS_URL,
         "TELEMETRY_DEVICE_RECONCILE_S": "0.2",
     }

@@ -14,8 +14,8 @@ import pytest
 import websockets
 from django.conf import settings as django_settings
 
-from tests import people
-from tests.telemetry.test_ingest_server import database_url, free_port
+from scripts.processes import free_port
+from tests import databases, people
 
 pytestmark = pytest.mark.usefixtures("committed", "empty_logs")
 
@@ -39,7 +39,7 @@ def server(committed, tmp_path):
     port = free_port()
     environment = {
         **os.environ,
-        "DATABASE_URL": database_url(),
+        "DATABASE_URL": databases.url(),
         "REDIS_URL": django_settings.REDIS_URL,
         "ALLOWED_HOSTS": "127.0.0.1",
         "HTTPS_ONLY": "false",

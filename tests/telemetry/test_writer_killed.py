@@ -10,12 +10,12 @@ from collections import Counter
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from telemetry.models import VehicleHour, VehicleReadingRow
 from telemetry.storage.connection import connect
 from telemetry.streams import INGRESS, STORED, decode_readings, encode_readings, partition_of
 from telemetry.verification import Verification
+from tests import databases
 from tests.telemetry.readings import SECOND, T0, vehicle_reading
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("committed", "empty_logs")]
@@ -25,10 +25,9 @@ KILLS = 5
 
 def start_writer():
     """The real command, against the database and the keys of this test."""
-    database = connection.settings_dict
     environment = {
         **os.environ,
-        "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
+        "DATABASE_URL": databases.url(),
         "REDIS_PREFIX": settings.REDIS_PREFIX,
     }
     for ours_alone in ("PYTEST_VERSION", "OUTRIDER_PROCESS"):
