@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,25 @@ from tests.telemetry.platform import running_platform
 VEHICLES = 12
 
 
-@pytest.fixture(scope="module")
-def platform(django_db_setup, tmp_path_factory):
+@contextmanager
+def demonstration(state):
     with running_platform() as running:
-        running.environment["DEMO_SECRETS_DIR"] = str(tmp_path_factory.mktemp("state"))
+        running.environment["DEMO_SECRETS_DIR"] = str(state)
         made = running.manage("create_demo", "--vehicles", VEHICLES)
         assert made.returncode == 0, made.stderr
+        yield running
+
+
+@pytest.fixture(scope="module")
+def platform(django_db_setup, tmp_path_factory):
+    with demonstration(tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@pytest.fixture
+def untouched(django_db_setup, tmp_path):
+    """For the one test that counts everything."""
+    with demonstration(tmp_path) as running:
         yield running
 
 
@@ -100,22 +114,22 @@ def doubled(platform, thing):
     )
 
 
-def test_it_fills_in_the_week_before_though_it_is_killed_on_the_way(platform):
-    address = f"http://127.0.0.1:{platform.port}"
-    killed = platform.start(sys.executable, "manage.py", *FILL, address)
-    assert eventually(lambda: count(platform, "telemetry_vehicle_reading") > 15_000, 60)
+def test_it_fills_in_the_week_before_though_it_is_killed_on_the_way(untouched):
+    address = f"http://127.0.0.1:{untouched.port}"
+    killed = untouched.start(sys.executable, "manage.py", *FILL, address)
+    assert eventually(lambda: count(untouched, "telemetry_vehicle_reading") > 15_000, 60)
     killed.kill()
     killed.wait()
-    filled = platform.manage(*FILL, address)
+    filled = untouched.manage(*FILL, address)
     assert filled.returncode == 0, filled.stderr
     assert "being filled in for 12 vehicles" in filled.stdout
-    expected = week_before(platform)
+    expected = week_before(untouched)
     assert expected > VEHICLES * 3_000
-    assert eventually(lambda: count(platform, "telemetry_vehicle_reading") == expected, 60)
+    assert eventually(lambda: count(untouched, "telemetry_vehicle_reading") == expected, 60)
     meter_readings = PARTS * 4 * 144
-    assert 0.85 < count(platform, "telemetry_meter_reading") / meter_readings < 1.15
-    assert count(platform, "telemetry_quarantined_frame") == 0
-    assert doubled(platform, "vehicle") == doubled(platform, "meter") == []
+    assert 0.85 < count(untouched, "telemetry_meter_reading") / meter_readings < 1.15
+    assert count(untouched, "telemetry_quarantined_frame") == 0
+    assert doubled(untouched, "vehicle") == doubled(untouched, "meter") == []
 
 
 @pytest.fixture(scope="module")
