@@ -11,6 +11,8 @@ SECONDS ?= 600
 PYTHON := scripts/python
 OURS := .outrider/venv/bin/python
 export PYTHONUNBUFFERED := 1
+# Where it is set, each of our processes compiles two thousand modules anew: 8 s instead of 3.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo [VEHICLES=60] [PORT=8000]   set up, then run the whole product until Ctrl-C'
