@@ -25,6 +25,12 @@ def no_book():
     tasks._book = None
 
 
+@pytest.fixture(autouse=True)
+def no_other_staff(db):
+    """Tests that commit leave people behind."""
+    User.objects.filter(is_staff=True).update(is_staff=False, is_superuser=False)
+
+
 @pytest.fixture
 def root():
     return User.objects.create_superuser("root@outrider.example", "a long password")
